@@ -1,0 +1,1 @@
+"""Marathon's event stream: what is told (catalogue), when (derivation), and to whom (hub, stream)."""

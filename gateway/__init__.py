@@ -1,0 +1,1 @@
+"""The running server: Marathon's API in front of Kubernetes."""

@@ -1,0 +1,1 @@
+"""What runs apps, behind one protocol."""

@@ -1,0 +1,1 @@
+"""Marathon definitions to Kubernetes objects, and Kubernetes state back to Marathon tasks."""
