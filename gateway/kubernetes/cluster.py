@@ -1,0 +1,224 @@
+"""The cluster as the gateway sees it: stores kept by reflectors to read from, writes that are visible to the next read.
+
+Readers never await Kubernetes. A write goes to the API server and then waits, bounded, until the store has it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import msgspec
+
+from gateway.clock import Clock
+from gateway.kubernetes.errors import NotFound
+from gateway.kubernetes.reflector import Reflector
+from gateway.kubernetes.resources import APPS, CHANGES, DEPLOYMENTS, EVENTS, NODES, PODS, Resource
+from gateway.kubernetes.store import Store
+from gateway.kubernetes.transport import MERGE_PATCH, ApiServer
+from translators.kubernetes.objects import GROUP
+
+__all__ = ["Changed", "Cluster", "Listener", "stores"]
+
+T = TypeVar("T")
+
+_MANAGED = {"labelSelector": "app.kubernetes.io/managed-by=marathon-gateway"}
+_SEEN_WITHIN_S = 2.0
+_REACHABLE_S = 90.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """One difference between two states of a store. `before` is None for a new object, `after` for a deleted one."""
+
+    resource: Resource[Any]
+    before: Any | None
+    after: Any | None
+
+
+Listener = Callable[[Changed], None]
+
+
+def stores() -> dict[Resource[Any], Store[Any]]:
+    """The stores of a cluster, with their indexes."""
+
+    def id_hash(item: Any) -> str:
+        return str(item.metadata.labels.get(f"{GROUP}/id-hash", ""))
+
+    return {
+        PODS: Store({"id-hash": id_hash, "node": lambda pod: pod.spec.nodeName}),
+        NODES: Store(),
+        DEPLOYMENTS: Store({"id-hash": id_hash}),
+        EVENTS: Store({"uid": lambda event: event.involvedObject.uid}),
+        APPS: Store({"id-hash": id_hash}),
+        CHANGES: Store(),
+    }
+
+
+class Cluster:
+    """See the module. `run` owns the reflectors; `subscribe` listeners are called after a store has changed."""
+
+    def __init__(self, api: ApiServer, *, namespace: str, clock: Clock) -> None:
+        self.api = api
+        self.namespace = namespace
+        self.clock = clock
+        self._stores = stores()
+        self._listeners: list[Listener] = []
+        self._waiters: dict[tuple[Resource[Any], str], list[asyncio.Future[None]]] = {}
+        self._heard_at = clock.monotonic()
+        self._reflectors = [self._reflector(resource, store) for resource, store in self._stores.items()]
+
+    pods = property(lambda self: self._stores[PODS])
+    nodes = property(lambda self: self._stores[NODES])
+    deployments = property(lambda self: self._stores[DEPLOYMENTS])
+    events = property(lambda self: self._stores[EVENTS])
+    apps = property(lambda self: self._stores[APPS])
+    changes = property(lambda self: self._stores[CHANGES])
+
+    @property
+    def synced(self) -> bool:
+        """Whether every store has been read once. Before that an answer would be a dangerous lie."""
+        return all(store.synced for store in self._stores.values())
+
+    @property
+    def stale_s(self) -> float:
+        """Seconds since the API server last said anything (it says something at least once a minute)."""
+        return self.clock.monotonic() - self._heard_at
+
+    @property
+    def reachable(self) -> bool:
+        return self.problem == "" and self.stale_s < _REACHABLE_S
+
+    @property
+    def problem(self) -> str:
+        """What hinders the watches now, or empty."""
+        return next((r.problem for r in self._reflectors if r.problem), "")
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    async def run(self) -> None:
+        """Until cancelled. A reflector that ends by an error we do not know ends all."""
+        async with asyncio.TaskGroup() as tasks:
+            for reflector in self._reflectors:
+                tasks.create_task(reflector.run())
+
+    async def get(self, resource: Resource[T], name: str) -> T:
+        """A consistent read from the API server."""
+        return resource.decode(await self.api.get(resource.path(self.namespace, name)))
+
+    async def create(self, resource: Resource[T], body: Mapping[str, Any] | bytes, *, wait: bool = True) -> T:
+        content = body if isinstance(body, bytes) else msgspec.json.encode(body)
+        return await self._written(
+            resource, await self.api.send("POST", resource.path(self.namespace), content), wait=wait
+        )
+
+    async def replace(self, resource: Resource[T], name: str, body: Mapping[str, Any], *, wait: bool = True) -> T:
+        """With `metadata.resourceVersion` in the body: Conflict if the object has changed since."""
+        path = resource.path(self.namespace, name)
+        return await self._written(resource, await self.api.send("PUT", path, msgspec.json.encode(body)), wait=wait)
+
+    async def patch(
+        self, resource: Resource[T], name: str, body: Mapping[str, Any], *, subresource: str = "", wait: bool = True
+    ) -> T:
+        """A merge patch. `metadata.resourceVersion` or `uid` in the body are preconditions."""
+        path = resource.path(self.namespace, name, subresource)
+        answer = await self.api.send("PATCH", path, msgspec.json.encode(body), content_type=MERGE_PATCH)
+        return await self._written(resource, answer, wait=wait)
+
+    async def scale(self, name: str, replicas: int) -> None:
+        """Sets the replicas of a Deployment and nothing else."""
+        path = DEPLOYMENTS.path(self.namespace, name, "scale")
+        body = msgspec.json.encode({"spec": {"replicas": replicas}})
+        await self._written(DEPLOYMENTS, await self.api.send("PATCH", path, body, content_type=MERGE_PATCH), wait=True)
+
+    async def delete(
+        self,
+        resource: Resource[Any],
+        name: str,
+        *,
+        uid: str | None = None,
+        propagation: str = "Background",
+        grace_period_s: float | None = None,
+    ) -> None:
+        """Raises NotFound if it is not there, Conflict if it is another object of that name."""
+        options: dict[str, Any] = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": propagation}
+        if uid:
+            options["preconditions"] = {"uid": uid}
+        if grace_period_s is not None:
+            options["gracePeriodSeconds"] = int(grace_period_s)
+        await self.api.send("DELETE", resource.path(self.namespace, name), msgspec.json.encode(options))
+        if resource in self._stores:
+            await self._until(resource, name, lambda item: item is None or bool(item.metadata.deletionTimestamp))
+
+    async def ensure_namespace(self) -> None:
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}}
+        await self._ensure("/api/v1/namespaces", self.namespace, body)
+
+    async def ensure_crds(self, crds: Sequence[Mapping[str, Any]]) -> None:
+        for crd in crds:
+            path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+            await self._ensure(path, str(crd["metadata"]["name"]), crd)
+
+    async def _ensure(self, path: str, name: str, body: Mapping[str, Any]) -> None:
+        try:
+            await self.api.get(f"{path}/{name}")
+        except NotFound:
+            await self.api.send("POST", path, msgspec.json.encode(body))
+
+    def _reflector(self, resource: Resource[Any], store: Store[Any]) -> Reflector[Any]:
+        return Reflector(
+            self.api,
+            resource,
+            store,
+            path=resource.path(self.namespace),
+            clock=self.clock,
+            changed=lambda before, after: self._changed(resource, before, after),
+            heard=self._heard,
+            params=_MANAGED if resource in (PODS, DEPLOYMENTS, APPS, CHANGES) else None,
+        )
+
+    def _heard(self) -> None:
+        self._heard_at = self.clock.monotonic()
+
+    def _changed(self, resource: Resource[Any], before: Any | None, after: Any | None) -> None:
+        for listener in tuple(self._listeners):
+            try:
+                listener(Changed(resource, before, after))
+            except Exception:  # one reader's mistake must not stop the watch that all others live on
+                log.exception("a listener failed on %s", resource.name)
+        name = (after if after is not None else before).metadata.name  # type: ignore[union-attr]
+        for waiter in self._waiters.pop((resource, name), ()):
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def _written(self, resource: Resource[T], answer: bytes, *, wait: bool) -> T:
+        item = resource.decode(answer)
+        if wait and resource in self._stores:
+            meta: Any = item.metadata  # type: ignore[attr-defined]
+            await self._until(resource, meta.name, lambda seen: seen is not None and _reached(seen.metadata, meta))
+        return item
+
+    async def _until(self, resource: Resource[Any], name: str, seen: Callable[[Any | None], bool]) -> None:
+        """Waits, bounded, until the store shows what was written; then goes on either way."""
+        store = self._stores[resource]
+        try:
+            async with asyncio.timeout(_SEEN_WITHIN_S):
+                while not seen(store.get(name)):
+                    waiter = asyncio.get_running_loop().create_future()
+                    self._waiters.setdefault((resource, name), []).append(waiter)
+                    await waiter
+        except TimeoutError:
+            log.warning("%s %s was written but not seen within %s s", resource.kind, name, _SEEN_WITHIN_S)
+
+
+def _reached(seen: Any, written: Any) -> bool:
+    if seen.uid != written.uid or seen.resourceVersion == written.resourceVersion:
+        return True
+    if seen.resourceVersion.isdecimal() and written.resourceVersion.isdecimal():
+        return int(seen.resourceVersion) >= int(written.resourceVersion)
+    return False
