@@ -21,6 +21,7 @@ __all__ = [
     "AppRecord",
     "AppSpec",
     "AppStatus",
+    "Begun",
     "ChangeSpec",
     "ChangeStatus",
     "Condition",
@@ -341,12 +342,21 @@ class ChangeSpec(_Struct, frozen=True):
     origin: dict[str, str] = {}
 
 
+class Begun(_Struct, frozen=True):
+    """How a rolling replace began: old instances then, those to be killed at once, most instances at a time."""
+
+    old: int = 0
+    kill: int = 0
+    cap: int = 0
+
+
 class ChangeStatus(_Struct, frozen=True):
     """`status` of a MarathonDeployment, written by the runner.
 
     `phase` is "" (accepted), "Running", "Succeeded" or "Failed"; `applied` is True once every MarathonApp carries
     this change (or a later one); `currentStep` is 1-based, 0 before the first; `present` are the uids of the pods that
-    were there when the current step began (a ScaleApplication waits for the others only), `started` says for which step.
+    were there when the current step began (a ScaleApplication waits for the others only), `begun` the arithmetic of
+    each RestartApplication of the step, by app id, as of its beginning.
     """
 
     phase: str = ""
@@ -354,6 +364,7 @@ class ChangeStatus(_Struct, frozen=True):
     applied: bool = False
     currentStep: int = 0
     present: list[str] = []
+    begun: dict[str, Begun] = {}
     finishedAt: str | None = None
 
 
