@@ -12,7 +12,16 @@ from typing import Any
 from translators.kubernetes.environment import environment
 from translators.kubernetes.escape import literal
 from translators.kubernetes.fetching import fetch_container
-from translators.kubernetes.labels import MANAGED_BY, MANAGER, PORTS, USER_LABELS, annotations, selector
+from translators.kubernetes.labels import (
+    CONTAINER,
+    HEALTH_CHECKS,
+    MANAGED_BY,
+    MANAGER,
+    PORTS,
+    USER_LABELS,
+    annotations,
+    selector,
+)
 from translators.kubernetes.names import deployment_name
 from translators.kubernetes.parameters import Parameters, parameters, run_as
 from translators.kubernetes.placement import placement, tolerations
@@ -22,9 +31,7 @@ from translators.kubernetes.probes import probes
 from translators.kubernetes.resources import resources
 from translators.kubernetes.volumes import Volumes, memory_volume, volumes
 
-__all__ = ["CONTAINER", "deployment"]
-
-CONTAINER = "app"
+__all__ = ["deployment"]
 
 _MULTUS = "k8s.v1.cni.cncf.io/networks"
 _NEVER_S = 2147483647  # Marathon never gives up on a deployment
@@ -67,6 +74,7 @@ def _pod_annotations(app: App, platform: Platform) -> dict[str, str]:
     networks = ",".join(name for name in names if name)
     return {
         PORTS: ports_annotation(ports(app, prefix=platform.env_vars_prefix)),
+        HEALTH_CHECKS: str(len(app.get("healthChecks") or ())),
         **({_MULTUS: networks} if networks else {}),
     }
 

@@ -6,6 +6,8 @@ from translators.kubernetes.objects import GROUP
 __all__ = [
     "CONFIG_HASH",
     "CONFIG_VERSION",
+    "CONTAINER",
+    "HEALTH_CHECKS",
     "ID",
     "ID_HASH",
     "MANAGED_BY",
@@ -26,6 +28,11 @@ CONFIG_VERSION = f"{GROUP}/config-version"
 VERSION = f"{GROUP}/version"
 PORTS = f"{GROUP}/ports"
 USER_LABELS = f"{GROUP}/labels"
+HEALTH_CHECKS = f"{GROUP}/health-checks"
+"""On pods: how many health checks the app has, so that a pod tells by itself whether it needs to be healthy."""
+
+CONTAINER = "app"
+"""Name of the container of an app."""
 
 
 def selector(app_id: str, config_version: str) -> dict[str, str]:
