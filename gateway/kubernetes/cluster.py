@@ -130,10 +130,11 @@ class Cluster:
         answer = await self.api.send("PATCH", path, msgspec.json.encode(body), content_type=MERGE_PATCH)
         return await self._written(resource, answer, wait=wait)
 
-    async def scale(self, name: str, replicas: int) -> None:
-        """Sets the replicas of a Deployment and nothing else."""
+    async def scale(self, name: str, replicas: int, *, resource_version: str | None = None) -> None:
+        """Sets the replicas of a Deployment and nothing else. With a version: Conflict if it has changed since."""
         path = DEPLOYMENTS.path(self.namespace, name, "scale")
-        body = msgspec.json.encode({"spec": {"replicas": replicas}})
+        metadata = {"resourceVersion": resource_version} if resource_version else {}
+        body = msgspec.json.encode({"metadata": metadata, "spec": {"replicas": replicas}})
         await self._written(DEPLOYMENTS, await self.api.send("PATCH", path, body, content_type=MERGE_PATCH), wait=True)
 
     async def delete(

@@ -74,9 +74,11 @@ class FakeCluster(Cluster):
         self._check_version(body, before)
         return self._put(resource, name, _merged(before, body))
 
-    async def scale(self, name: str, replicas: int) -> None:
+    async def scale(self, name: str, replicas: int, *, resource_version: str | None = None) -> None:
         self._write("scale", DEPLOYMENTS, name)
-        self._put(DEPLOYMENTS, name, _merged(self.object(DEPLOYMENTS, name), {"spec": {"replicas": replicas}}))
+        before = self.object(DEPLOYMENTS, name)
+        self._check_version({"metadata": {"resourceVersion": resource_version}}, before)
+        self._put(DEPLOYMENTS, name, _merged(before, {"spec": {"replicas": replicas}}))
 
     async def delete(
         self,

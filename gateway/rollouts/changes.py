@@ -1,0 +1,57 @@
+"""The change log: reading what a MarathonDeployment holds, and which apps its open entries lock."""
+
+from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
+
+import msgspec
+
+from gateway.kubernetes.store import Store
+from translators.kubernetes.objects import AppChange, ChangeSpec, MarathonDeployment
+
+__all__ = ["affected_apps", "cancelled_by", "decode_changes", "encode_changes", "listed", "locked_by", "open_changes"]
+
+
+def encode_changes(changes: Sequence[AppChange]) -> str:
+    return msgspec.json.encode(changes).decode()
+
+
+def decode_changes(spec: ChangeSpec) -> Sequence[AppChange]:
+    return _decoded(spec.apps)
+
+
+@lru_cache(maxsize=4096)
+def _decoded(text: str) -> tuple[AppChange, ...]:
+    return msgspec.json.decode(text, type=tuple[AppChange, ...])
+
+
+def affected_apps(change: MarathonDeployment) -> frozenset[str]:
+    """The apps that any action of the change names."""
+    return frozenset(action.app for step in change.spec.steps for action in step.actions)
+
+
+def open_changes(store: Store[MarathonDeployment]) -> list[MarathonDeployment]:
+    """What has been accepted and has not ended, in the order of acceptance."""
+    return sorted((change for change in store.values() if change.open), key=lambda change: change.sequence)
+
+
+def listed(changes: Iterable[MarathonDeployment]) -> list[MarathonDeployment]:
+    """The open changes that are deployments: with steps, and not cancelled by a later one."""
+    changes = list(changes)
+    cancelled = {deployment_id for change in changes for deployment_id in change.spec.cancels}
+    return [change for change in changes if change.spec.steps and change.spec.id not in cancelled]
+
+
+def locked_by(changes: Iterable[MarathonDeployment], app_ids: Collection[str]) -> list[str]:
+    """The ids of the deployments among these open changes that hold any of the apps."""
+    wanted = frozenset(app_ids)
+    return [change.spec.id for change in listed(changes) if wanted & affected_apps(change)]
+
+
+def cancelled_by(change: MarathonDeployment, changes: Iterable[MarathonDeployment]) -> list[MarathonDeployment]:
+    """The open changes that end because of this one: those it cancels, and those that a cancelled one was to cancel."""
+    earlier = [other for other in changes if other.sequence < change.sequence]
+    ids = set(change.spec.cancels)
+    for other in sorted(earlier, key=lambda c: c.sequence, reverse=True):
+        if other.spec.id in ids:
+            ids.update(other.spec.cancels)
+    return [other for other in earlier if other.spec.id in ids]

@@ -1,0 +1,178 @@
+"""What keeps the cluster as wanted outside of deployments: scale put right, ended pods removed, failures noted, history pruned."""
+
+import asyncio
+import logging
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from gateway.clock import Clock
+from gateway.kubernetes.cluster import Changed, Cluster
+from gateway.kubernetes.errors import Conflict, KubernetesError, NotFound
+from gateway.kubernetes.resources import APPS, CHANGES, DEPLOYMENTS, PODS
+from gateway.rollouts.actions import scale
+from gateway.rollouts.apps import AppWrites
+from gateway.rollouts.changes import decode_changes, open_changes
+from gateway.rollouts.instances import Instances
+from translators.kubernetes.instances import Instance
+from translators.kubernetes.objects import GROUP, Deployment, MarathonApp, Pod
+
+__all__ = ["Maintenance"]
+
+_EVERY_S = 30.0
+_SOON_S = 1.0
+
+log = logging.getLogger(__name__)
+
+
+class Maintenance:
+    """`run` while leading. Looks at an app soon after something about it changed, and at everything every 30 s."""
+
+    def __init__(
+        self, cluster: Cluster, instances: Instances, apps: AppWrites, *, clock: Clock, retention_s: float
+    ) -> None:
+        self._cluster = cluster
+        self._instances = instances
+        self._apps = apps
+        self._clock = clock
+        self._retention_s = retention_s
+        self._dirty: set[str] = set()
+        self._wake = asyncio.Event()
+
+    async def run(self) -> None:
+        unsubscribe = [self._cluster.subscribe(self._changed), self._instances.subscribe(self._instance_changed)]
+        sweep = asyncio.create_task(self._sweeps())
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                await self._clock.sleep(_SOON_S)
+                dirty, self._dirty = self._dirty, set()
+                for app_id in sorted(dirty):
+                    await self._guarded(app_id)
+        finally:
+            sweep.cancel()
+            await asyncio.gather(sweep, return_exceptions=True)
+            for stop_listening in unsubscribe:
+                stop_listening()
+
+    async def _sweeps(self) -> None:
+        while True:
+            if self._cluster.synced:
+                self._mark(*(app.spec.id for app in self._cluster.apps.values()))
+                self._mark(*(_app_id(d) for d in self._cluster.deployments.values()))
+                self._mark(*(_app_id(p) for p in self._cluster.pods.values()))
+                try:
+                    await self._prune()
+                except KubernetesError as error:
+                    log.warning("finished changes could not be pruned: %s", error)
+            await self._clock.sleep(_EVERY_S)
+
+    async def _guarded(self, app_id: str) -> None:
+        """One app's trouble is its own; it is looked at again with the next sweep."""
+        try:
+            await self._look_at(app_id)
+        except (Conflict, NotFound):
+            self._mark(app_id)
+        except KubernetesError as error:
+            log.warning("maintenance of %s: %s", app_id, error)
+        except Exception:
+            log.exception("maintenance of %s", app_id)
+
+    async def _look_at(self, app_id: str) -> None:
+        await self._remove_ended_pods(app_id)
+        app = self._apps.stored(app_id)
+        if app is not None:
+            await self._note_failure(app)
+        if any(
+            edit.id == app_id for change in open_changes(self._cluster.changes) for edit in decode_changes(change.spec)
+        ):
+            return  # its deployment decides
+        if app is not None:
+            await self._put_right(app)
+            await self.remove_empty_deployments(app_id)
+        else:
+            for deployment in self._apps.deployments(app_id):
+                if not deployment.metadata.deletionTimestamp:
+                    log.warning("Deployment %s belongs to no app; removed", deployment.metadata.name)
+                    await self._apps.delete_deployment(deployment.metadata.name)
+
+    async def _put_right(self, app: MarathonApp) -> None:
+        """Somebody scaled or deleted a Deployment: the record wins."""
+        state = self._apps.state(app.spec.id)
+        goal = self._apps.goal(app.spec.id, app.spec.record)
+        if sum(state.replicas.values()) == goal.instances and goal.deployment in state.replicas:
+            return
+        if goal.instances == 0 and not state.replicas:
+            return
+        decision = scale(goal, state, present=[i.uid for i in state.instances])
+        if decision.create or decision.replicas:
+            log.warning(
+                "%s has %s of %s instances on its Deployments; put right",
+                app.spec.id,
+                dict(state.replicas),
+                goal.instances,
+            )
+            await self._apps.carry_out(app.spec.id, app.spec.record, decision, "scale maintenance")
+            self._mark(app.spec.id)
+
+    async def remove_empty_deployments(self, app_id: str) -> None:
+        """Deployments of earlier configurations go once they want no pod and their last pod object is gone."""
+        app = self._apps.stored(app_id)
+        keep = self._apps.goal(app_id, app.spec.record).deployment if app else ""
+        used = {i.config_version for i in self._instances.of(app_id)}
+        for deployment in self._apps.deployments(app_id):
+            version = deployment.metadata.annotations.get(f"{GROUP}/config-version", "")
+            empty = deployment.spec.replicas == 0 and version not in used
+            if empty and deployment.metadata.name != keep and not deployment.metadata.deletionTimestamp:
+                await self._apps.delete_deployment(deployment.metadata.name)
+
+    async def _remove_ended_pods(self, app_id: str) -> None:
+        for instance in self._instances.of(app_id):
+            pod = self._cluster.pods.get(instance.pod)
+            if pod and pod.status.phase in ("Failed", "Succeeded") and not pod.metadata.deletionTimestamp:
+                await self._apps.delete_pod(instance.pod, instance.uid)
+
+    async def _note_failure(self, app: MarathonApp) -> None:
+        """`lastTaskFailure` outlives the pod that failed."""
+        failures = [i.failure for i in self._instances.of(app.spec.id) if i.failure]
+        newest = max(failures, key=lambda failure: failure.timestamp, default=None)
+        stored = app.status.lastTaskFailure
+        if newest is None or (stored and stored.get("timestamp", "") >= newest.timestamp):
+            return
+        status: dict[str, Any] = {"lastTaskFailure": msgspec.to_builtins(newest)}
+        await self._cluster.patch(APPS, app.metadata.name, {"status": status}, subresource="status")
+
+    async def _prune(self) -> None:
+        """Finished changes go after the retention time; the newest always stays, since the next number follows from it."""
+        changes = sorted(self._cluster.changes.values(), key=lambda change: change.sequence)
+        for change in changes[:-1]:
+            finished = change.status.finishedAt
+            if change.open or not finished:
+                continue
+            if self._clock.time() - datetime.fromisoformat(finished).timestamp() > self._retention_s:
+                try:
+                    await self._cluster.delete(CHANGES, change.metadata.name, uid=change.metadata.uid)
+                except NotFound:
+                    continue
+
+    def _mark(self, *app_ids: str) -> None:
+        self._dirty.update(app_id for app_id in app_ids if app_id)
+        if self._dirty:
+            self._wake.set()
+
+    def _changed(self, event: Changed) -> None:
+        if event.resource is DEPLOYMENTS or event.resource is PODS:
+            self._mark(_app_id(event.after or event.before))
+        elif event.resource is CHANGES and event.after is not None and not event.after.open:
+            self._mark(*(edit.id for edit in decode_changes(event.after.spec)))
+
+    def _instance_changed(self, before: Instance | None, after: Instance | None, _pod: Pod | None) -> None:
+        instance = after or before
+        if instance is not None:
+            self._mark(instance.app_id)
+
+
+def _app_id(item: Deployment | Pod | None) -> str:
+    return item.metadata.annotations.get(f"{GROUP}/id", "") if item is not None else ""

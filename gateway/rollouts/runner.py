@@ -1,0 +1,260 @@
+"""Carries accepted changes out, on the leader only (design D4).
+
+One task drives each open change: it looks at what is there, decides, writes, and waits until something concerning it was
+seen. Nothing is remembered that is not on the cluster, so a runner can be killed between any two writes and its successor
+goes on. An error of one change is logged and retried with back-off (5 to 60 s) and never holds another up.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from gateway.clock import Clock, timestamp
+from gateway.kubernetes.cluster import Changed, Cluster
+from gateway.kubernetes.errors import Conflict, KubernetesError, NotFound
+from gateway.kubernetes.resources import APPS, CHANGES, DEPLOYMENTS, PODS
+from gateway.rollouts.actions import Decision, begin, restart, scale, stop
+from gateway.rollouts.apps import AppWrites
+from gateway.rollouts.changes import cancelled_by, decode_changes, open_changes
+from gateway.rollouts.instances import Instances
+from gateway.rollouts.maintenance import Maintenance
+from translators.kubernetes.instances import Instance
+from translators.kubernetes.objects import AppRecord, Begun, MarathonDeployment, Pod, StepAction
+from translators.kubernetes.platform import Platform
+
+__all__ = ["CANCELLED", "Runner"]
+
+CANCELLED = "The upgrade has been cancelled"
+_RETRY_S, _RETRY_MAX_S = 5.0, 60.0
+_CONFLICT_S = 0.05
+_LOOK_AGAIN_S = 10.0  # a missed signal costs this much and no more
+
+log = logging.getLogger(__name__)
+
+
+class Runner:
+    """`run` while leading; cancelling it is safe at any moment."""
+
+    def __init__(
+        self, cluster: Cluster, instances: Instances, *, platform: Platform, clock: Clock, retention_s: float = 3600.0
+    ) -> None:
+        self._cluster = cluster
+        self._instances = instances
+        self._clock = clock
+        self._apps = AppWrites(cluster, instances, platform)
+        self._maintenance = Maintenance(cluster, instances, self._apps, clock=clock, retention_s=retention_s)
+        self._drivers: dict[str, asyncio.Task[None]] = {}
+        self._wakes: dict[str, asyncio.Event] = {}
+        self._by_app: dict[str, set[str]] = {}
+        self._new_changes = asyncio.Event()
+
+    async def run(self) -> None:
+        unsubscribe = [self._cluster.subscribe(self._changed), self._instances.subscribe(self._instance_changed)]
+        maintenance = asyncio.create_task(self._maintenance.run(), name="maintenance")
+        try:
+            await self._dispatch(maintenance)
+        finally:
+            for stop_listening in unsubscribe:
+                stop_listening()
+            tasks = [maintenance, *self._drivers.values()]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._drivers.clear()
+            self._wakes.clear()
+            self._by_app.clear()
+
+    async def _dispatch(self, maintenance: "asyncio.Task[None]") -> None:
+        """Starts a driver for each open change, in the order of acceptance."""
+        while True:
+            self._new_changes.clear()
+            if self._cluster.synced:
+                changes = open_changes(self._cluster.changes)
+                cancelled = {deployment_id for change in changes for deployment_id in change.spec.cancels}
+                for change in changes:
+                    if change.metadata.name not in self._drivers and change.spec.id not in cancelled:
+                        self._start(change)
+            if maintenance.done():
+                maintenance.result()
+            await self._woken(self._new_changes)
+
+    def _start(self, change: MarathonDeployment) -> None:
+        name = change.metadata.name
+        self._wakes[name] = asyncio.Event()
+        for edit in decode_changes(change.spec):
+            self._by_app.setdefault(edit.id, set()).add(name)
+        task = asyncio.create_task(self._drive(name), name=name)
+        self._drivers[name] = task
+        task.add_done_callback(lambda _: self._ended(name))
+
+    def _ended(self, name: str) -> None:
+        self._drivers.pop(name, None)
+        self._wakes.pop(name, None)
+        for names in self._by_app.values():
+            names.discard(name)
+        self._new_changes.set()
+
+    async def _drive(self, name: str) -> None:
+        failures = 0
+        while (change := self._cluster.changes.get(name)) is not None and change.open:
+            try:
+                wait = not await self._advance(change)
+                failures = 0
+            except (Conflict, NotFound):
+                await self._clock.sleep(_CONFLICT_S)
+                continue
+            except Exception as error:
+                failures += 1
+                delay = min(_RETRY_MAX_S, _RETRY_S * 2 ** (failures - 1))
+                level = logging.WARNING if isinstance(error, KubernetesError) else logging.ERROR
+                log.log(
+                    level, "deployment %s: %s; tried again in %s s", change.spec.id, error, delay, exc_info=level > 30
+                )
+                await self._clock.sleep(delay)
+                continue
+            if wait:
+                await self._woken(self._wakes[name])
+
+    async def _woken(self, event: asyncio.Event) -> None:
+        waiting = asyncio.ensure_future(event.wait())
+        tick = asyncio.ensure_future(self._clock.sleep(_LOOK_AGAIN_S))
+        try:
+            await asyncio.wait({waiting, tick}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
+            tick.cancel()
+
+    # One change
+
+    async def _advance(self, change: MarathonDeployment) -> bool:
+        """Does the next thing. False if there is nothing to do until something happens."""
+        self._wakes[change.metadata.name].clear()
+        if await self._cancel_others(change):
+            return True
+        if not change.status.applied:
+            await self._apply(change)
+            return True
+        step = change.status.currentStep
+        if step == 0 or await self._step_done(change, step):
+            await self._next_step(change, step + 1)
+            return True
+        return False
+
+    async def _cancel_others(self, change: MarathonDeployment) -> bool:
+        """Ends the open changes that this one cancels. Their drivers are stopped first: no order follows the cancellation."""
+        others = cancelled_by(change, open_changes(self._cluster.changes))
+        for other in others:
+            await self._stop_driver(other.metadata.name)
+            await self._cancel(other, change)
+        return bool(others)
+
+    async def _stop_driver(self, name: str) -> None:
+        driver = self._drivers.get(name)
+        if driver is not None and driver is not asyncio.current_task():
+            driver.cancel()
+            await asyncio.wait([driver])
+
+    async def _cancel(self, other: MarathonDeployment, by: MarathonDeployment) -> None:
+        """What the cancelled change wanted stays wanted: its definitions are stored, what it removed stays removed."""
+        taken_over = {edit.id for edit in decode_changes(by.spec)}
+        for edit in decode_changes(other.spec):
+            if edit.after is not None:
+                await self._apps.store(edit.id, edit.after, other.sequence)
+            elif edit.id not in taken_over:
+                await self._apps.remove(edit.id, other.sequence)
+        await self._finish(other, "Failed", CANCELLED)
+
+    async def _apply(self, change: MarathonDeployment) -> None:
+        for edit in decode_changes(change.spec):
+            if edit.after is not None:
+                await self._apps.store(edit.id, edit.after, change.sequence)
+        await self._patch(change, {"phase": "Running", "applied": True})
+
+    async def _next_step(self, change: MarathonDeployment, step: int) -> None:
+        if step > len(change.spec.steps):
+            await self._end(change)
+            return
+        actions = change.spec.steps[step - 1].actions
+        records = _records(change)
+        present = [i.uid for action in actions for i in self._apps.state(action.app).instances]
+        begun = {}
+        for action in actions:
+            record = records.get(action.app)
+            if action.action == "RestartApplication" and record is not None:
+                begun[action.app] = begin(self._apps.goal(action.app, record), self._apps.state(action.app))
+        status = {
+            "currentStep": step,
+            "present": present,
+            "begun": {k: msgspec.to_builtins(v) for k, v in begun.items()},
+        }
+        if change.status.begun:
+            status["begun"] = {**dict.fromkeys(change.status.begun), **status["begun"]}  # a merge patch keeps old keys
+        await self._patch(change, status)
+
+    async def _step_done(self, change: MarathonDeployment, step: int) -> bool:
+        done = [await self._action_done(change, action) for action in change.spec.steps[step - 1].actions]
+        return all(done)
+
+    async def _action_done(self, change: MarathonDeployment, action: StepAction) -> bool:
+        record = _records(change).get(action.app)
+        decision = self._decide(change, action, record)
+        if not decision.idle:
+            reason = f"deployment {change.spec.id}"
+            await self._apps.carry_out(action.app, record, decision, reason)
+            self._wakes[change.metadata.name].set()
+        if action.action == "StopApplication" and decision.done:
+            await self._apps.remove(action.app, change.sequence)
+        return decision.done
+
+    def _decide(self, change: MarathonDeployment, action: StepAction, record: AppRecord | None) -> Decision:
+        state = self._apps.state(action.app)
+        if action.action == "StopApplication" or record is None:
+            return stop(state) if action.action == "StopApplication" else Decision(done=True)
+        goal = self._apps.goal(action.app, record)
+        if action.action == "StartApplication":
+            return Decision(done=True)
+        if action.action == "ScaleApplication":
+            return scale(goal, state, present=change.status.present, kill=change.spec.kill)
+        return restart(goal, state, change.status.begun.get(action.app, Begun(cap=goal.instances)))
+
+    async def _end(self, change: MarathonDeployment) -> None:
+        for edit in decode_changes(change.spec):
+            await self._maintenance.remove_empty_deployments(edit.id)
+        await self._finish(change, "Succeeded", "")
+
+    async def _finish(self, change: MarathonDeployment, phase: str, reason: str) -> None:
+        moment = timestamp(self._clock.time())
+        await self._patch(change, {"phase": phase, "reason": reason, "finishedAt": moment, "applied": True})
+
+    async def _patch(self, change: MarathonDeployment, status: Mapping[str, Any]) -> None:
+        """With the version that the decision saw: two runners that overlap never write over each other."""
+        known = self._cluster.changes.get(change.metadata.name) or change
+        body = {"metadata": {"resourceVersion": known.metadata.resourceVersion}, "status": status}
+        await self._cluster.patch(CHANGES, change.metadata.name, body, subresource="status")
+
+    # Signals
+
+    def _changed(self, event: Changed) -> None:
+        if event.resource is CHANGES:
+            if event.before is None or event.after is None or event.before.status.phase != event.after.status.phase:
+                self._new_changes.set()
+        elif event.resource in (DEPLOYMENTS, APPS, PODS):
+            item: Any = event.after or event.before
+            self._wake(item.metadata.annotations.get("marathon-gateway.io/id", ""))
+
+    def _instance_changed(self, before: Instance | None, after: Instance | None, _pod: Pod | None) -> None:
+        instance = after or before
+        if instance is not None:
+            self._wake(instance.app_id)
+
+    def _wake(self, app_id: str) -> None:
+        for name in self._by_app.get(app_id, ()):
+            if wake := self._wakes.get(name):
+                wake.set()
+
+
+def _records(change: MarathonDeployment) -> dict[str, AppRecord | None]:
+    return {edit.id: edit.after for edit in decode_changes(change.spec)}
