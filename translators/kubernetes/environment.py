@@ -42,7 +42,8 @@ def environment(
         made[name] = {"name": name, "value": value}
     for name, value in (parameters or {}).items():
         made[name] = {"name": name, "value": literal(value)}
-    return [*(variable for name, variable in made.items() if name not in user), *user.values()]
+    variables = [*(variable for name, variable in made.items() if name not in user), *user.values()]
+    return [variable for variable in variables if platform.takes_variable(variable["name"])]
 
 
 def _user(name: str, value: Any, app: Mapping[str, Any], platform: Platform) -> EnvVar:

@@ -115,6 +115,7 @@ def _volume_objection(value: str, platform: Platform) -> str | None:
 _ANY = re.compile(r"(?s).*")
 _FORMS = {
     "add-host": re.compile(r"[^:=]+[:=].+"),
+    "env": re.compile(r"(?s)[\x20-\x3c\x3e-\x7e]+(=.*)?"),
     "hostname": _DNS_LABEL,
     "security-opt": re.compile(r"no-new-privileges(:true)?|seccomp[=:]unconfined"),
     "shm-size": _SIZE,

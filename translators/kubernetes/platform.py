@@ -4,6 +4,7 @@ Every value has a default that works on a plain cluster. Immutable: a change of 
 changes no running Deployment.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -61,6 +62,9 @@ class Platform:
     allow_host_namespaces: bool = False
     """Whether apps may share the node's IPC or PID namespace."""
 
+    strict_variable_names: bool = False
+    """Whether the cluster takes only letters, digits, `-`, `_` and `.` in names of environment variables (before 1.34)."""
+
     soft_refusals: bool = False
     """Accept what this platform cannot honour, with a warning on the app, instead of refusing it."""
 
@@ -69,11 +73,17 @@ class Platform:
         name, _, key = self.secrets.get(source, "").partition("/")
         return (name, key or "value") if name else (secret_name(source), "value")
 
+    def takes_variable(self, name: str) -> bool:
+        """Whether the cluster takes this name of an environment variable."""
+        return (_STRICT_NAME if self.strict_variable_names else _RELAXED_NAME).fullmatch(name) is not None
+
     def label(self, attribute: str) -> str:
         """The node label that holds an agent attribute (or Marathon's own fields of constraints)."""
         return _FIELDS.get(attribute) or self.attributes.get(attribute) or f"attribute.marathon-gateway.io/{attribute}"
 
 
+_RELAXED_NAME = re.compile(r"[\x20-\x3c\x3e-\x7e]+")
+_STRICT_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
 _FIELDS = {
     "hostname": "kubernetes.io/hostname",
     "@hostname": "kubernetes.io/hostname",
