@@ -1,0 +1,77 @@
+"""Request bodies as Marathon reads them: tolerant of byte order marks, UTF-16 and what follows the first value."""
+
+import json
+from typing import Any
+
+from translators.marathon.errors import MalformedJson
+
+__all__ = ["compact", "read_json"]
+
+_MAX_DEPTH = 200
+_ENCODINGS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+
+
+def read_json(body: bytes) -> Any:
+    """The first JSON value of a body. Of repeated keys the last counts. Raises MalformedJson."""
+    text = _decoded(body)
+    stripped = text.lstrip()
+    if not stripped:
+        raise MalformedJson("Please specify data in JSON format", "No content to map due to end-of-input")
+    try:
+        value, _ = _DECODER.raw_decode(stripped)
+    except RecursionError:
+        raise MalformedJson("Invalid JSON", f"The document is nested more than {_MAX_DEPTH} levels deep") from None
+    except ValueError as error:
+        raise MalformedJson("Invalid JSON", f"{error}") from None
+    if _deeper_than(value, _MAX_DEPTH):
+        raise MalformedJson("Invalid JSON", f"The document is nested more than {_MAX_DEPTH} levels deep")
+    return value
+
+
+def compact(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def _decoded(body: bytes) -> str:
+    for mark, encoding in _ENCODINGS:
+        if body.startswith(mark):
+            return body.decode(encoding, "replace")
+    if len(body) > 1 and body[0] == 0 != body[1]:
+        return body.decode("utf-16-be", "replace")
+    if len(body) > 1 and body[1] == 0 != body[0]:
+        return body.decode("utf-16-le", "replace")
+    try:
+        return body.decode()
+    except UnicodeDecodeError as error:
+        raise MalformedJson("Invalid JSON", f"Invalid UTF-8 at byte {error.start}") from None
+
+
+def _refuse(name: str) -> Any:
+    raise ValueError(f"Non-standard token '{name}'")
+
+
+def _number(text: str) -> int:
+    """A number of thousands of digits is no number of ours, and costs quadratic time to read."""
+    if len(text) > 400:
+        raise ValueError("a number has more than 400 digits")
+    return int(text)
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse, parse_int=_number)
+
+
+def _deeper_than(value: Any, limit: int) -> bool:
+    level = [value]
+    for _ in range(limit):
+        level = [inner for item in level for inner in _children(item)]
+        if not level:
+            return False
+    return True
+
+
+def _children(item: Any) -> list[Any]:
+    if isinstance(item, dict):
+        return [v for v in item.values() if isinstance(v, dict | list)]
+    if isinstance(item, list):
+        return [v for v in item if isinstance(v, dict | list)]
+    return []

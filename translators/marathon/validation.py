@@ -1,0 +1,540 @@
+"""Marathon's rules for app definitions, with its paths and texts. Each rule is a small function named for its member.
+
+`validate_deprecated` looks at what was written, `validate` at the migrated app, both before defaults that need a valid
+app; `validate_model` at the complete one. A rule yields (path, message); what is found is told together.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from translators.marathon.errors import Detail, InvalidDefinition
+from translators.marathon.normalisation import has_external, is_resident
+from translators.marathon.paths import id_details, segment_details
+from translators.marathon.rules import Rules
+from translators.marathon.volumes import volume_rules
+
+__all__ = ["Found", "raise_found", "validate", "validate_deprecated", "validate_model"]
+
+App = Mapping[str, Any]
+Found = Iterator[tuple[str, str]]
+_COMMAND_OR_CONTAINER = "AppDefinition must either contain one of 'cmd' or 'args', and/or a 'container'."
+_OPERATORS = ("UNIQUE", "CLUSTER", "GROUP_BY", "LIKE", "MAX_PER", "UNLIKE", "IS")
+_IS_VALUE = re.compile(r"[a-zA-Z0-9_/.-]*")
+_PORT_INDEX = "Health check port indices must address an element of the ports array or container port mappings."
+_CHECK_INDEX = "check port index must address an element of the ports array or container port mappings."
+
+
+def validate_deprecated(app: App, rules: Rules) -> None:
+    _run(_DEPRECATED, app, rules)
+
+
+def validate(app: App, rules: Rules) -> None:
+    _run(_CANONICAL, app, rules)
+
+
+def validate_model(app: App, rules: Rules) -> None:
+    _run(_MODEL, app, rules)
+
+
+def raise_found(found: Found) -> None:
+    """Raises InvalidDefinition with the messages grouped by path."""
+    by_path: dict[str, list[str]] = {}
+    for path, message in found:
+        messages = by_path.setdefault(path, [])
+        if message not in messages:
+            messages.append(message)
+    if by_path:
+        raise InvalidDefinition([Detail(path, tuple(messages)) for path, messages in by_path.items()])
+
+
+def _run(rules_: tuple[Callable[[App, Rules], Found], ...], app: App, rules: Rules) -> None:
+    raise_found(found for rule in rules_ for found in rule(app, rules))
+
+
+# What was written
+
+
+def _uris(app: App, _: Rules) -> Found:
+    uris = app.get("uris") or ()
+    if uris and app.get("fetch"):
+        yield "/uris", "may not be set in conjunction with fetch"
+    for i, uri in enumerate(uris):
+        if not _is_uri(uri):
+            yield f"/uris({i})", "URI has invalid syntax."
+
+
+def _ports(app: App, _: Rules) -> Found:
+    ports = app.get("ports")
+    if ports is None:
+        return
+    if any(port < 0 for port in ports):
+        for i, port in enumerate(ports):
+            if port < 0:
+                yield f"/portDefinitions({i})/port", f"got {port}, expected 0 or more"
+    if _repeated(port for port in ports if port):
+        yield "/", "ports must be unique"
+    definitions = app.get("portDefinitions")
+    if definitions is not None and [d["port"] for d in definitions] != list(ports):
+        yield "/", "cannot specify both ports and port definitions"
+    if app.get("ipAddress") is not None and ports:
+        yield "/", "cannot specify both an IP address and port"
+
+
+def _old_networks(app: App, _: Rules) -> Found:
+    docker = _docker(app)
+    networks = app.get("networks")
+    if networks and app.get("ipAddress") is not None:
+        yield "/", "must not specify both networks and ipAddress"
+    if networks and docker.get("network") is not None:
+        yield "/", "must not specify both container.docker.network and networks"
+    discovery = (app.get("ipAddress") or {}).get("discovery")
+    if discovery is not None and _container(app).get("type") == "DOCKER":
+        yield "/ipAddress", "ipAddress/discovery is not allowed for Docker containers"
+
+
+def _old_docker(app: App, _: Rules) -> Found:
+    container, docker = _container(app), _docker(app)
+    if container.get("type") == "MESOS":
+        for key in ("network", "portMappings"):
+            if docker.get(key) is not None:
+                yield f"/container/docker/{key}", "must be empty"
+    if docker.get("network") == "NONE":
+        yield "/container/docker/network", "unsupported docker network type NONE"
+    old = docker.get("portMappings")
+    if old:
+        if _repeated(m.get("name") for m in old if m.get("name")):
+            yield "/app.container.flatMap(_.docker.flatMap(_.portMappings))", "Port names must be unique."
+        if container.get("portMappings"):
+            yield "/container/portMappings", "cannot specify both portMappings and docker.portMappings"
+
+
+def _docker_type(app: App, rules: Rules) -> Found:
+    container = app.get("container")
+    if container is None:
+        return
+    docker = container.get("docker")
+    if container["type"] == "DOCKER" and docker is None:
+        yield "/container/docker", "not defined"
+    if docker is None:
+        return
+    if docker.get("credential") is not None:
+        yield "/container/docker/credential", "must be empty"
+    if container["type"] == "MESOS" and docker.get("parameters"):
+        yield "/container/docker/parameters", "must be empty"
+    yield from _pull_config(app, docker, rules)
+
+
+def _pull_config(app: App, docker: Mapping[str, Any], rules: Rules) -> Found:
+    config = docker.get("pullConfig")
+    if config is None:
+        return
+    if _container(app)["type"] == "DOCKER":
+        yield "/container/docker/pullConfig", "pullConfig is not supported with Docker containerizer"
+        return
+    if not rules.enabled("secrets"):
+        yield "/container/docker/pullConfig", "must be empty"
+        yield "/container/docker/pullConfig", rules.not_enabled("secrets")
+    elif config["secret"] not in app.get("secrets", {}):
+        yield "/container/docker/pullConfig", "pullConfig.secret must refer to an existing secret"
+
+
+# The migrated app
+
+
+def _dependencies(app: App, _: Rules) -> Found:
+    for i, dependency in enumerate(app.get("dependencies", ())):
+        for detail in segment_details(dependency, f"/dependencies({i})"):
+            yield detail.path, detail.errors[0]
+
+
+def _id(app: App, _: Rules) -> Found:
+    for detail in id_details(app["id"]):
+        for error in detail.errors:
+            yield detail.path, error
+
+
+def _command(app: App, _: Rules) -> Found:
+    cmd, args = app.get("cmd"), app.get("args") or None
+    if (cmd is not None and args is not None) or (cmd is None and args is None and "docker" not in _container(app)):
+        yield "/", _COMMAND_OR_CONTAINER
+    if cmd is not None and len(cmd) == 1:
+        yield "/", "must not be an empty string"
+
+
+def _networks(app: App, rules: Rules) -> Found:
+    networks = app.get("networks") or ()
+    modes = [network["mode"] for network in networks]
+    if any(n["mode"] == "host" and ("name" in n or n.get("labels")) for n in networks):
+        yield "/networks", "Host networks may not have names or labels"
+    if any(n["mode"] == "container/bridge" and "name" in n for n in networks):
+        yield "/networks", "Bridge networks may not have names"
+    names = [n.get("name", "") for n in networks if n["mode"] == "container"]
+    if _repeated(names):
+        yield "/networks", "Duplicate networks are not allowed"
+    if modes and not (modes in (["host"], ["container/bridge"]) or set(modes) == {"container"}):
+        yield "/networks", "May specify a single host network, single bridge network, or else 1-to-n container networks"
+    if "" in names and not rules.default_network_name:
+        yield "/networks", "Network name must be specified when container network is selected."
+    if len(names) > 1 and _container(app).get("type") == "DOCKER":
+        yield "/", "may only specify a single container network when using the Docker container engine"
+
+
+def _port_definitions(app: App, _: Rules) -> Found:
+    definitions = app.get("portDefinitions") or ()
+    if _repeated(d["name"] for d in definitions if "name" in d):
+        yield "/portDefinitions", "Port names must be unique."
+    if _repeated(d["port"] for d in definitions if d["port"]):
+        yield "/portDefinitions", "Ports must be unique."
+
+
+def _port_mappings(app: App, _: Rules) -> Found:
+    mappings = _container(app).get("portMappings") or ()
+    if _repeated(m["name"] for m in mappings if "name" in m):
+        yield "/container/portMappings", "Port names must be unique."
+    names = [n["name"] for n in app.get("networks") or () if n["mode"] == "container" and "name" in n]
+    for i, mapping in enumerate(mappings):
+        path = f"/container/portMappings({i})"
+        wanted = mapping.get("networkNames", ())
+        if "hostPort" in mapping and len(names) > 1 and len(wanted) != 1:
+            yield (
+                path,
+                "networkNames must be a single item list when hostPort is specified and more than 1 container network is defined",
+            )
+        for j, name in enumerate(wanted):
+            if name not in names:
+                yield f"{path}/networkNames({j})", f"is not one of ({','.join(names)})"
+
+
+def _constraints(app: App, _: Rules) -> Found:
+    for constraint in app.get("constraints", ()):
+        message = _constraint(constraint)
+        if message:
+            yield "/constraints", message
+
+
+def _constraint(constraint: list[str]) -> str:
+    if len(constraint) not in (2, 3):
+        return "Each constraint must have either 2 or 3 fields"
+    field, operator, *values = constraint
+    value = values[0] if values else None
+    if not field or not operator:
+        return "illegal constraint specification"
+    if operator.upper() not in _OPERATORS:
+        return "operator must be one of the following UNIQUE, CLUSTER, GROUP_BY, LIKE, MAX_PER, UNLIKE or IS"
+    message = _constraint_value(operator.upper(), value)
+    if not message and operator != operator.upper():
+        return f"illegal constraint specification {','.join(constraint)}"
+    return message
+
+
+def _constraint_value(operator: str, value: str | None) -> str:
+    if operator == "UNIQUE" and value is not None:
+        return "UNIQUE does not accept a value"
+    if operator == "GROUP_BY" and value is not None and not _is_int(value):
+        return "GROUP BY must define an integer value or else no value at all"
+    if operator == "MAX_PER" and (value is None or not _is_int(value)):
+        return "MAX_PER requires an integer value"
+    if operator in ("LIKE", "UNLIKE"):
+        if not value:
+            return "LIKE and UNLIKE require a non-empty, regular expression value"
+        if not _is_regex(value):
+            return "is not a valid regular expression"
+    if operator == "IS" and value is not None and not _IS_VALUE.fullmatch(value):
+        return "IS only supports Mesos text and float values (see http://mesos.apache.org/documentation/latest/attributes-resources/)"
+    return ""
+
+
+def _health_checks(app: App, _: Rules) -> Found:
+    checks = app.get("healthChecks", ())
+    for i, check in enumerate(checks):
+        for message in _health_check(check, app):
+            yield f"/healthChecks({i})", message
+    if sum(1 for check in checks if check["protocol"].startswith("MESOS_")) > 1:
+        yield "/", "AppDefinition can contain at most one Mesos health check"
+
+
+def _health_check(check: Mapping[str, Any], app: App) -> Iterator[str]:
+    protocol = check["protocol"]
+    if "command" in check and protocol != "COMMAND":
+        yield f"illegal protocol {protocol} specified with command"
+        return
+    if protocol == "COMMAND":
+        if "command" not in check:
+            yield "illegal protocol COMMAND for non-command health check"
+        elif "path" in check or "port" in check:
+            yield "Invalid combination of HealthCheck parameters: command with path or port"
+        return
+    index, count = check.get("portIndex"), _port_count(app)
+    if index is None:
+        bad = "port" not in check and count != 1 and not (protocol.startswith("MESOS_") and count == 0)
+        bad = bad or ("port" not in check and count == 0)
+    else:
+        bad = index >= count
+    if bad:
+        yield _PORT_INDEX
+    if check.get("ipProtocol") == "IPv6" and not (
+        protocol.startswith("MESOS_") and _container(app).get("type") == "DOCKER"
+    ):
+        yield "IPv6 can only be used for container type DOCKER and Mesos http/https/tcp health checks"
+
+
+def _readiness_checks(app: App, _: Rules) -> Found:
+    checks = app.get("readinessChecks", ())
+    if len(checks) > 1:
+        yield "/readinessChecks/size", f"got {len(checks)}, expected 1 or less"
+    names = {p.get("name") for p in _ports_of(app)}
+    for i, check in enumerate(checks):
+        if check["portName"] not in names:
+            yield f"/readinessChecks({i})/portName", f"No port definition reference for portName {check['portName']}"
+        if check["timeoutSeconds"] >= check["intervalSeconds"]:
+            yield (
+                f"/readinessChecks({i})/timeoutSeconds",
+                f"got {check['timeoutSeconds']}, expected less than {check['intervalSeconds']}",
+            )
+
+
+def _check(app: App, _: Rules) -> Found:
+    check = app.get("check")
+    if check is None:
+        return
+    if _container(app).get("type") == "DOCKER":
+        yield "/", "AppDefinition must not use 'checks' if using docker"
+    kinds = [key for key in ("http", "tcp", "exec") if key in check]
+    if len(kinds) != 1:
+        yield "/check", "illegal RAML Check: expected one of http, tcp or exec checks"
+        return
+    target = check[kinds[0]]
+    if kinds[0] == "exec":
+        return
+    if target.get("scheme") == "HTTPS":
+        yield "/check/http/scheme", "illegal RAML Check: HTTPS is not supported"
+    index, count = target.get("portIndex"), _port_count(app)
+    if (index is not None and index >= count) or (index is None and "port" not in target and count != 1):
+        yield "/check/get", _CHECK_INDEX
+
+
+def _fetch(app: App, _: Rules) -> Found:
+    for i, fetch in enumerate(app.get("fetch", ())):
+        if not _is_uri(fetch["uri"]):
+            yield f"/fetch({i})/uri", "URI has invalid syntax."
+
+
+def _env(app: App, rules: Rules) -> Found:
+    env = app.get("env", {})
+    for i, name in enumerate(env):
+        if not name:
+            yield f"/env/keys({i})", "must not be empty"
+    references = {name: value["secret"] for name, value in env.items() if isinstance(value, dict)}
+    if references and not rules.enabled("secrets"):
+        yield "/env", "use of secret-references in the environment requires the secrets feature to be enabled"
+    for name, secret in references.items():
+        if rules.enabled("secrets") and secret not in app.get("secrets", {}):
+            yield f"/env/{name}/secret", "references an undefined secret"
+
+
+def _secrets(app: App, rules: Rules) -> Found:
+    if app.get("secrets") and not rules.enabled("secrets"):
+        yield "/secrets", rules.not_enabled("secrets")
+    for i, name in enumerate(app.get("secrets", {})):
+        if not name:
+            yield f"/secrets/keys({i})", "must not be empty"
+
+
+def _gpus(app: App, rules: Rules) -> Found:
+    if not app.get("gpus"):
+        return
+    if _container(app).get("type") == "DOCKER":
+        yield "/", "GPU resources only work with the Mesos containerizer"
+    if not rules.enabled("gpu_resources"):
+        yield "/", rules.not_enabled("gpu_resources")
+
+
+def _resource_limits(app: App, _: Rules) -> Found:
+    for key, default in (("cpus", 1.0), ("mem", 128.0)):
+        limit = (app.get("resourceLimits") or {}).get(key)
+        requested = app.get(key, default)
+        if isinstance(limit, float) and limit < requested:
+            yield (
+                f"/resourceLimits/{key}",
+                f"resource limit must be greater than or equal to requested resource ({requested})",
+            )
+
+
+def _linux_info(app: App, _: Rules) -> Found:
+    info = _container(app).get("linuxInfo") or {}
+    seccomp = info.get("seccomp")
+    if seccomp is not None:
+        profile = seccomp.get("profileName") is not None
+        if profile and seccomp["unconfined"]:
+            yield "/container/linuxInfo/seccomp", "Seccomp unconfined can NOT be true when Profile is defined"
+        if not profile and not seccomp["unconfined"]:
+            yield "/container/linuxInfo/seccomp", "Seccomp unconfined must be true when Profile is NOT defined"
+    ipc = info.get("ipcInfo")
+    if ipc is not None and ipc["mode"] == "SHARE_PARENT" and "shmSize" in ipc:
+        yield "/container/linuxInfo/ipcInfo", "ipcInfo shmSize can NOT be set when mode is SHARE_PARENT"
+
+
+def _unreachable(app: App, _: Rules) -> Found:
+    strategy = app.get("unreachableStrategy")
+    if isinstance(strategy, dict):
+        inactive, expunge = strategy["inactiveAfterSeconds"], strategy["expungeAfterSeconds"]
+        if inactive > expunge:
+            yield (
+                "/unreachableStrategy/inactiveAfterSeconds",
+                f"inactiveAfterSeconds ({inactive}) must be less or equal to expungeAfterSeconds, which is {expunge}",
+            )
+    resident = is_resident(dict(app)) or "residency" in app
+    if resident and isinstance(strategy, dict):
+        yield "/", "unreachableStrategy must be disabled for resident tasks"
+
+
+def _roles(app: App, rules: Rules) -> Found:
+    role, accepted = app.get("role", rules.mesos_role), app.get("acceptedResourceRoles")
+    top = app["id"].strip("/").partition("/")
+    valid = [rules.mesos_role, *([top[0]] if top[1] else [])]
+    if role not in valid:
+        yield "/role", f"got {role}, expected one of: [{', '.join(dict.fromkeys(valid))}]"
+    if accepted is None:
+        return
+    if not accepted:
+        yield "/acceptedResourceRoles", "must not be empty"
+    for i, name in enumerate(accepted):
+        if message := _role_name(name):
+            yield f"/acceptedResourceRoles({i})", message
+    if any(name not in ("*", role) for name in accepted) and not any(_role_name(name) for name in accepted):
+        roles = " and ".join(dict.fromkeys(("*", role)))
+        yield "/acceptedResourceRoles", f"acceptedResourceRoles can only contain {roles}"
+
+
+_ROLE_CHARACTERS = {
+    "\t": "horizontal tab (\\x09)", "\n": "line feed (\\x0a)", "\v": "vertical tab (\\x0b)", "\f": "form feed (\\x0c)",
+    "\r": "carriage return (\\x0d)", " ": "space (\\x20)", "/": "slash (\\x2f)", "\x7f": "backspace (\\x7f)",
+}  # fmt: skip
+
+
+def _role_name(name: str) -> str:
+    if name in ("", ".", ".."):
+        return f'A role name must not be "{name}".'
+    if name.startswith("-"):
+        return "A role name must not start with a '-'."
+    for character, text in _ROLE_CHARACTERS.items():
+        if character in name:
+            return f"A role name must not include a {text} character."
+    return ""
+
+
+# The complete app
+
+
+def _upgrade_strategy(app: App, _: Rules) -> Found:
+    strategy = app["upgradeStrategy"]
+    over, minimum = strategy["maximumOverCapacity"], strategy["minimumHealthCapacity"]
+    if (is_resident(dict(app)) or has_external(dict(app)) or "residency" in app) and over != 0:
+        yield "/upgradeStrategy/maximumOverCapacity", f"got {over}, expected 0.0"
+    if app["labels"].get("MARATHON_SINGLE_INSTANCE_APP") == "true":
+        if app["instances"] > 1:
+            yield "/", "Single instance app may only have one instance"
+        for key, value in (("maximumOverCapacity", over), ("minimumHealthCapacity", minimum)):
+            if value != 0:
+                yield f"/upgradeStrategy/{key}", f"got {value}, expected 0.0"
+
+
+def _instances(app: App, rules: Rules) -> Found:
+    if app["instances"] > rules.max_instances:
+        yield (
+            "/instances",
+            f"got {app['instances']}, expected {rules.max_instances} or less on this platform (setting max_instances)",
+        )
+
+
+def _migration_label(app: App, _: Rules) -> Found:
+    labels = app["labels"]
+    if labels.get("DCOS_MIGRATION_API_VERSION") is None:
+        return
+    complete = labels.get("DCOS_PACKAGE_FRAMEWORK_NAME") and labels.get("DCOS_MIGRATION_API_PATH")
+    if labels["DCOS_MIGRATION_API_VERSION"] != "v1" or not complete:
+        yield (
+            "/",
+            "DCOS_PACKAGE_FRAMEWORK_NAME and DCOS_MIGRATION_API_PATH must be defined when using DCOS_MIGRATION_API_VERSION",
+        )
+
+
+def _resident_role(app: App, _: Rules) -> Found:
+    if not is_resident(dict(app)):
+        return
+    if app.get("acceptedResourceRoles") not in (None, ["*"]):
+        yield "/acceptedResourceRoles", 'A resident app must have `acceptedResourceRoles = ["*"]`.'
+    if app["role"] == "*":
+        yield "/role", "Resident apps cannot have the role *"
+
+
+_DEPRECATED = (_uris, _ports, _old_networks, _old_docker)
+_CANONICAL = (
+    _id, _dependencies, _command, _docker_type, _networks, _port_definitions, _port_mappings, _constraints, _health_checks,
+    _readiness_checks, _check, _fetch, _env, _secrets, _gpus, _resource_limits, _linux_info, _unreachable, _roles, volume_rules,
+)  # fmt: skip
+_MODEL = (_upgrade_strategy, _instances, _migration_label, _resident_role)
+
+
+# Helpers
+
+
+def _container(app: App) -> Mapping[str, Any]:
+    return app.get("container") or {}
+
+
+def _docker(app: App) -> Mapping[str, Any]:
+    return _container(app).get("docker") or {}
+
+
+def _ports_of(app: App) -> list[Mapping[str, Any]]:
+    """The ports as they will be, before the defaults are set."""
+    networks = app.get("networks")
+    host = not networks or any(network["mode"] == "host" for network in networks)
+    ports: list[Mapping[str, Any]] | None = app.get("portDefinitions") if host else _container(app).get("portMappings")
+    if ports is None:
+        return [{"name": "default"}]
+    if not host:
+        padding = len(app.get("portDefinitions") or ()) - len(ports)
+        return [*ports, *({} for _ in range(padding))]
+    return list(ports)
+
+
+def _port_count(app: App) -> int:
+    return len(_ports_of(app))
+
+
+def _repeated(items: Iterator[Any] | list[Any]) -> bool:
+    seen = list(items)
+    return len(seen) != len({str(item) for item in seen})
+
+
+def _is_int(text: str) -> bool:
+    return re.fullmatch(r"[+-]?\d{1,10}", text) is not None and -(2**31) <= int(text) < 2**31
+
+
+def _is_regex(text: str) -> bool:
+    try:
+        re.compile(text)
+    except (re.error, OverflowError, RecursionError):
+        return False
+    return True
+
+
+_URI_CHARACTERS = re.compile(r"(?:[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2}|[^\x00-\x7f])*")
+
+
+def _is_uri(text: str) -> bool:
+    """What java.net.URI takes, as far as definitions go: its characters, escapes and a scheme before a colon."""
+    if not _URI_CHARACTERS.fullmatch(text) or text.count("#") > 1:
+        return False
+    head, colon, rest = text.partition(":")
+    if colon and "/" not in head and (not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.\-]*", head) or not rest):
+        return False
+    try:
+        urlsplit(text)
+    except ValueError:
+        return False
+    return True
