@@ -22,20 +22,20 @@ def schema(kind: str, part: str) -> dict[str, Any]:
     return found
 
 
-def fits(value: Any, wanted: dict[str, Any]) -> bool:
+def fits(value: Any, wanted: Any) -> bool:
     """Whether nothing of `value` would be dropped or refused."""
     if isinstance(value, dict):
         if wanted.get("x-kubernetes-preserve-unknown-fields"):
             return True
         extra = wanted.get("additionalProperties")
         known = wanted.get("properties", {})
-        return wanted["type"] == "object" and all(
+        return bool(wanted["type"] == "object") and all(
             (k in known or extra is not None) and fits(v, known.get(k) or extra) for k, v in value.items()
         )
     if isinstance(value, list):
-        return wanted["type"] == "array" and all(fits(item, wanted["items"]) for item in value)
+        return bool(wanted["type"] == "array") and all(fits(item, wanted["items"]) for item in value)
     kinds = {str: "string", bool: "boolean", int: "integer"}
-    return wanted["type"] == kinds[type(value)] and value in wanted.get("enum", [value])
+    return bool(wanted["type"] == kinds[type(value)]) and value in wanted.get("enum", [value])
 
 
 RECORD = AppRecord(definition="{}", version="v", lastScalingAt="v", lastConfigChangeAt="v")

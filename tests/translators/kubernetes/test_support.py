@@ -12,8 +12,8 @@ BASE: dict[str, Any] = {
     "networks": [{"mode": "host"}],
     "portDefinitions": [{"port": 10000, "name": "default", "protocol": "tcp"}],
 }
-DOCKER = {"type": "DOCKER", "docker": {"image": "nginx"}}
-BRIDGE = {"networks": [{"mode": "container/bridge"}]}
+DOCKER: dict[str, Any] = {"type": "DOCKER", "docker": {"image": "nginx"}}
+BRIDGE: dict[str, Any] = {"networks": [{"mode": "container/bridge"}]}
 
 
 def mapping(**fields: Any) -> dict[str, Any]:
@@ -118,7 +118,7 @@ def test_what_can_be_honoured_is_not_refused(fields: dict[str, Any]) -> None:
 
 def test_what_no_cluster_takes_is_refused_even_softly() -> None:
     twice = {"containerPort": 80, "hostPort": 8080}
-    ports = {"container": {**DOCKER, "portMappings": [twice, twice]}, **BRIDGE}
+    ports: dict[str, Any] = {"container": {**DOCKER, "portMappings": [twice, twice]}, **BRIDGE}
     soft = Platform(soft_refusals=True)
     assert [d.path for d in refusals({**BASE, **ports}, soft)] == ["/container/portMappings(1)"]
     volumes = [{"containerPath": "/d", "hostPath": "/a", "mode": "RW"}, {"containerPath": "/d", "hostPath": "x/../.."}]
