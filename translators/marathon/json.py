@@ -29,7 +29,16 @@ def read_json(body: bytes) -> Any:
 
 
 def compact(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    """The value as Marathon quotes it in messages: whole numbers have no fraction there."""
+    return json.dumps(_whole(value), separators=(",", ":"), ensure_ascii=False)
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {key: _whole(inner) for key, inner in value.items()}
+    return [_whole(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _decoded(body: bytes) -> str:

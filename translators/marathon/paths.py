@@ -22,7 +22,7 @@ class _IdPattern:
     """The pattern of `id`: what RAML's expression matches, segment by segment."""
 
     def fullmatch(self, text: str) -> bool:
-        return bool(text) and all(_ID_SEGMENT.fullmatch(segment) for segment in text.split("/"))
+        return all(_ID_SEGMENT.fullmatch(segment) for segment in text.split("/"))
 
 
 ID_PATTERN = _IdPattern()

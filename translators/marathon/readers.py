@@ -85,11 +85,12 @@ def string(*, min_length: int = 0, max_length: int | None = None, pattern: Patte
     def read(value: Any, path: str, errors: Errors) -> Any:
         if not isinstance(value, str):
             errors.add(path, "error.expected.jsstring")
-        elif len(value) < min_length:
+            return value
+        if len(value) < min_length:
             errors.add(path, "error.minLength")
         elif max_length is not None and len(value) > max_length:
             errors.add(path, "error.maxLength")
-        elif pattern is not None and not pattern.fullmatch(value):
+        if pattern is not None and not pattern.fullmatch(value):
             errors.add(path, "error.pattern")
         return value
 

@@ -37,6 +37,7 @@ _text = string()
 _some_text = string(min_length=1)
 _port = integer(0, 65535)
 _labels = mapping(_text)
+_name = string(min_length=1, pattern=_NAME)
 _protocol = enum("tcp", "udp", "udp,tcp")
 _whole = integer(0)
 _unreachable_after = long_integer(0)
@@ -94,7 +95,7 @@ _env_value = _union(
 )
 
 _network = record(
-    _optional("name", string(max_length=63, pattern=_NETWORK_NAME)),
+    _optional("name", string(min_length=1, max_length=63, pattern=_NETWORK_NAME)),
     _with("mode", enum("container", "container/bridge", "host"), "container"),
     _optional("labels", _labels),
 )
@@ -102,7 +103,7 @@ _network = record(
 _port_definition = record(
     _with("port", _port, 0),
     _optional("labels", _labels),
-    _optional("name", string(pattern=_NAME)),
+    _optional("name", _name),
     _with("protocol", _protocol, "tcp"),
 )
 
@@ -110,16 +111,16 @@ _mapping_fields = (
     _with("containerPort", _port, 0),
     _optional("hostPort", _port),
     _empty_map("labels", _labels),
-    _optional("name", string(pattern=_NAME)),
+    _optional("name", _name),
     _with("protocol", _protocol, "tcp"),
     _with("servicePort", _port, 0),
-    _optional("networkNames", array(string(max_length=63, pattern=_NETWORK_NAME))),
+    _optional("networkNames", array(_text)),
 )
 _port_mapping = record(*_mapping_fields)
 
 _docker = record(
     _optional("credential", record(Field("principal", _text, required=True), Field("secret", _text), plain=True)),
-    _optional("pullConfig", record(Field("secret", _text, required=True))),
+    _optional("pullConfig", record(Field("secret", _some_text, required=True))),
     _with("forcePullImage", boolean, False),
     Field("image", _some_text, required=True),
     _optional("network", enum("BRIDGE", "HOST", "NONE", "USER")),
@@ -205,6 +206,7 @@ _linux_info = record(
             Field("mode", enum("PRIVATE", "SHARE_PARENT"), required=True), _optional("shmSize", integer()), plain=True
         ),
     ),
+    plain=True,
 )
 
 _container = record(
@@ -226,7 +228,7 @@ _ip_address = record(
                 array(
                     record(
                         _with("number", _port, 0),
-                        Field("name", string(pattern=_NAME), required=True),
+                        Field("name", _name, required=True),
                         _with("protocol", enum("tcp", "udp", "udp,tcp"), "tcp"),
                         _empty_map("labels", _labels),
                     )
@@ -245,7 +247,7 @@ _health_check = record(
     _with("maxConsecutiveFailures", _whole, 3),
     _optional("path", _text),
     _optional("port", _port),
-    _optional("portIndex", _whole),
+    _optional("portIndex", _port),
     _with("protocol", enum("HTTP", "HTTPS", "TCP", "COMMAND", "MESOS_TCP", "MESOS_HTTP", "MESOS_HTTPS"), "HTTP"),
     _with("ipProtocol", enum("IPv4", "IPv6"), "IPv4"),
     _with("timeoutSeconds", integer(), 20),
@@ -272,10 +274,10 @@ _check = record(
 )  # fmt: skip
 
 _readiness_check = record(
-    _with("name", string(pattern=_NAME), "readinessCheck"),
+    _with("name", _some_text, "readinessCheck"),
     _with("protocol", enum("HTTP", "HTTPS"), "HTTP"),
     _with("path", string(min_length=1, max_length=1024), "/"),
-    _with("portName", string(pattern=_NAME), "http-api"),
+    _with("portName", _name, "http-api"),
     _with("intervalSeconds", _whole, 30),
     _with("timeoutSeconds", integer(1), 10),
     Field("httpStatusCodesForReady", array(integer(), min_items=1, unique=True), factory=lambda: [200]),
@@ -292,11 +294,7 @@ _fetch = record(
 
 
 def _limit(value: Any, path: str, errors: Errors) -> Any:
-    if isinstance(value, str):
-        if value != "unlimited":
-            errors.add(path, f"'{value}' is an invalid resource limit. It must be 'unlimited' or a number")
-        return value
-    return number()(value, path, errors)
+    return value if isinstance(value, str) else number()(value, path, errors)
 
 
 def _unreachable(value: Any, path: str, errors: Errors) -> Any:
@@ -359,7 +357,7 @@ APP_FIELDS = (
             _with("taskLostBehavior", enum("WAIT_FOREVER", "RELAUNCH_AFTER_TIMEOUT"), "WAIT_FOREVER"),
         ),
     ),
-    _optional("resourceLimits", record(_optional("cpus", _limit), _optional("mem", _limit))),
+    _optional("resourceLimits", record(_optional("cpus", _limit), _optional("mem", _limit), plain=True)),
     _optional("requirePorts", boolean),
     _optional("secrets", mapping(record(Field("source", _some_text, required=True)))),
     _optional("taskKillGracePeriodSeconds", _whole),

@@ -355,6 +355,11 @@ def _resource_limits(app: App, _: Rules) -> Found:
     for key, default in (("cpus", 1.0), ("mem", 128.0)):
         limit = (app.get("resourceLimits") or {}).get(key)
         requested = app.get(key, default)
+        if isinstance(limit, str) and limit != "unlimited":
+            yield (
+                f"/resourceLimits/{key}",
+                f"'{limit}' is an invalid resource limit. It must be 'unlimited' or a number",
+            )
         if isinstance(limit, float) and limit < requested:
             yield (
                 f"/resourceLimits/{key}",
@@ -402,8 +407,8 @@ def _roles(app: App, rules: Rules) -> Found:
         yield "/acceptedResourceRoles", "must not be empty"
     for i, name in enumerate(accepted):
         if message := _role_name(name):
-            yield f"/acceptedResourceRoles({i})", message
-    if any(name not in ("*", role) for name in accepted) and not any(_role_name(name) for name in accepted):
+            yield f"/acceptedResourceRoles({i})" if name else "/acceptedResourceRoles", message
+    if any(name not in ("*", role) for name in accepted):
         roles = " and ".join(dict.fromkeys(("*", role)))
         yield "/acceptedResourceRoles", f"acceptedResourceRoles can only contain {roles}"
 

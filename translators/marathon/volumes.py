@@ -59,15 +59,15 @@ def _persistent(volume: Mapping[str, Any], path: str) -> Found:
 
 
 def _volume_constraint(constraint: list[str]) -> str:
-    if len(constraint) < 2:
+    if not constraint:
         return "Missing field and operator"
-    field, operator, *values = constraint
+    if constraint[0] != "path" or len(constraint) < 2:
+        return f"Unsupported constraint {','.join(constraint)}"
+    _, operator, *values = constraint
     if operator not in ("UNIQUE", "CLUSTER", "GROUP_BY", "LIKE", "UNLIKE", "MAX_PER", "IS"):
         return f"unknown constraint operator {operator}"
     if operator not in ("LIKE", "UNLIKE"):
         return "Operator must be one of LIKE, UNLIKE"
-    if field != "path":
-        return f"Unsupported constraint {','.join(constraint[:2])}"
     try:
         re.compile(values[0] if values else "")
     except re.error:
@@ -82,7 +82,8 @@ def _external(volume: Mapping[str, Any], path: str, container: Mapping[str, Any]
     provider, name = external.get("provider"), external.get("name")
     if provider is None:
         yield f"{path}/external/provider", "not defined"
-        yield f"{path}/external/provider", "is unknown provider"
+        if name:
+            yield f"{path}/external/provider", "is unknown provider"
     elif provider not in ("dvdi", "csi"):
         yield f"{path}/external/provider", "is unknown provider"
         if not re.fullmatch(_LABEL, provider):
