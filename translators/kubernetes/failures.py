@@ -84,6 +84,9 @@ _HEALTH_KILL = "Task was killed since health check failed."
 def container_end(ended: Terminated, *, app: Mapping[str, Any] | None, events: Sequence[Event]) -> End:
     """What the end of the app's container means."""
     at = ended.finishedAt
+    cause = _probe_failure(ended, events)
+    if cause is not None:
+        return End("TASK_KILLED", _cut(f"{_HEALTH_KILL} Reason: {cause}"), at)
     if ended.exitCode == 0 and ended.reason != "OOMKilled":
         return End("TASK_FINISHED", f"{_subject(app)} exited with status 0", at)
     if ended.reason == "OOMKilled":
@@ -92,9 +95,6 @@ def container_end(ended: Terminated, *, app: Mapping[str, Any] | None, events: S
         return End("TASK_FAILED", _cut(f"Failed to launch container: {ended.message}"), at)
     if ended.reason == "ContainerStatusUnknown":
         return End("TASK_LOST", _cut(ended.message or "Container status unknown"), at)
-    cause = _probe_failure(ended, events)
-    if cause is not None:
-        return End("TASK_KILLED", _cut(f"{_HEALTH_KILL} Reason: {cause}"), at)
     return End("TASK_FAILED", _exit_text(ended, app), at)
 
 
@@ -119,7 +119,7 @@ def _memory_text(app: Mapping[str, Any] | None) -> str:
 
 def _probe_failure(ended: Terminated, events: Sequence[Event]) -> str | None:
     """The last words of the probe, if the kubelet killed the container because of it."""
-    during = [event for event in events if _during(event, ended)]
+    during = sorted((event for event in events if _during(event, ended)), key=_time)
     if not any(e.reason == "Killing" and _KILLED_BY_PROBE.search(e.message) for e in during):
         return None
     causes = [e.message for e in during if e.reason == "Unhealthy" and not e.message.startswith("Readiness")]
@@ -127,8 +127,12 @@ def _probe_failure(ended: Terminated, events: Sequence[Event]) -> str | None:
 
 
 def _during(event: Event, ended: Terminated) -> bool:
-    at = event.lastTimestamp or event.eventTime or event.firstTimestamp or ""
+    at = _time(event)
     return (ended.startedAt or "")[:19] <= at[:19] and (not ended.finishedAt or at[:19] <= ended.finishedAt[:19])
+
+
+def _time(event: Event) -> str:
+    return event.lastTimestamp or event.eventTime or event.firstTimestamp or ""
 
 
 def launch_error(status: ContainerStatus, *, initial: bool = False) -> End | None:

@@ -172,6 +172,7 @@ def test_a_health_kill_is_told_from_a_crash_by_the_events_of_the_kubelet() -> No
     assert found.failure.message == (
         "Task was killed since health check failed. Reason: HTTP probe failed with statuscode: 500"
     )
+    assert seen(container(terminated(0, "Completed")), events=events, app=CHECKED).state == "TASK_KILLED"
     old = [event("Killing", "Container app failed liveness probe, will be restarted", at=CREATED)]
     assert seen(container(terminated(1)), events=old, app=CHECKED).state == "TASK_FAILED"
 
