@@ -189,7 +189,7 @@ def _failure(made: Instance, seen: State, before: Instance | None, *, now: str, 
         state=end.state,
         taskId=failed_id,
         instanceId=instance_id(made.app_id, made.uid, incarnation, style=style),
-        slaveId=before.slave_id if before else made.slave_id,
+        slaveId=made.slave_id,
         timestamp=marathon_time(end.at) or now,
         version=made.version,
     )
@@ -199,7 +199,8 @@ def _repeated(end: End, known: TaskFailure, before: Instance) -> bool:
     """The same end once more: a launch that is tried again and again, or one whose events are no longer there."""
     if end.launch:
         return before.condition == "Failed" and known.state == end.state
-    return known.state == "TASK_KILLED" and (marathon_time(end.at) or known.timestamp) == known.timestamp
+    same_time = end.at is None or marathon_time(end.at) == known.timestamp
+    return same_time and (known.state == "TASK_KILLED" or (known.state, known.message) == (end.state, end.message))
 
 
 def ended(before: Instance, pod: Pod | None, *, wanted: bool) -> Instance:
