@@ -84,6 +84,8 @@ _CHANGE = _object(
     }
 )
 
+_BEGUN = _object({"old": _NUMBER, "kill": _NUMBER, "cap": _NUMBER})
+
 _CHANGE_STATUS = _object(
     {
         "phase": _said({"type": "string", "enum": ["", "Running", "Succeeded", "Failed"]}, "How far the change is."),
@@ -91,6 +93,9 @@ _CHANGE_STATUS = _object(
         "applied": _said(_FLAG, "Whether the definitions of all its apps carry the change."),
         "currentStep": _said(_NUMBER, "The step it is at, from 1; 0 before the first."),
         "present": _list(_TEXT, "Uids of the pods that were there when the step began."),
+        "begun": _said(
+            {"type": "object", "additionalProperties": _BEGUN}, "How each rolling replace of the step began, by app."
+        ),
         "finishedAt": _said(_TEXT, "When it succeeded or failed."),
     }
 )
