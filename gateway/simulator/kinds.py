@@ -1,0 +1,131 @@
+"""The kinds that the embedded cluster serves: those that are built in, and those that CRDs add."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["BUILT_IN", "Kind", "Kinds", "kind_of_crd"]
+
+_ALL = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """`generation` is bumped by a change of anything but metadata and status (Deployments: and annotations)."""
+
+    group: str
+    version: str
+    kind: str
+    plural: str
+    namespaced: bool = True
+    short: tuple[str, ...] = ()
+    status: bool = False
+    scale: bool = False
+    generation: bool = False
+    schema: dict[str, Any] | None = field(default=None, hash=False, compare=False)
+    columns: tuple[tuple[str, str, str], ...] = ()
+    custom: bool = False
+
+    @property
+    def api_version(self) -> str:
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def singular(self) -> str:
+        return self.kind.lower()
+
+    def discovery(self) -> list[dict[str, Any]]:
+        base = {"singularName": "", "namespaced": self.namespaced, "kind": self.kind}
+        main = {**base, "name": self.plural, "singularName": self.singular, "verbs": list(_ALL)}
+        if self.short:
+            main["shortNames"] = list(self.short)
+        out = [main]
+        if self.status:
+            out.append({**base, "name": f"{self.plural}/status", "verbs": ["get", "patch", "update"]})
+        if self.scale:
+            scale = {**base, "kind": "Scale", "group": "autoscaling", "version": "v1"}
+            out.append({**scale, "name": f"{self.plural}/scale", "verbs": ["get", "patch", "update"]})
+        if self.plural == "pods":
+            out.append({**base, "name": "pods/log", "verbs": ["get"]})
+            eviction = {**base, "kind": "Eviction", "group": "policy", "version": "v1"}
+            out.append({**eviction, "name": "pods/eviction", "verbs": ["create"]})
+        return out
+
+
+_RBAC = "rbac.authorization.k8s.io"
+BUILT_IN = (
+    Kind("", "v1", "Namespace", "namespaces", namespaced=False, short=("ns",), status=True),
+    Kind("", "v1", "Node", "nodes", namespaced=False, short=("no",), status=True),
+    Kind("", "v1", "Pod", "pods", short=("po",), status=True, generation=True),
+    Kind("", "v1", "Event", "events", short=("ev",)),
+    Kind("", "v1", "Secret", "secrets"),
+    Kind("", "v1", "ConfigMap", "configmaps", short=("cm",)),
+    Kind("", "v1", "ServiceAccount", "serviceaccounts", short=("sa",)),
+    Kind("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", short=("pvc",), status=True),
+    Kind("", "v1", "PersistentVolume", "persistentvolumes", namespaced=False, short=("pv",), status=True),
+    Kind("apps", "v1", "Deployment", "deployments", short=("deploy",), status=True, scale=True, generation=True),
+    Kind("apps", "v1", "ReplicaSet", "replicasets", short=("rs",), status=True, scale=True, generation=True),
+    Kind("apps", "v1", "ControllerRevision", "controllerrevisions"),
+    Kind("coordination.k8s.io", "v1", "Lease", "leases"),
+    Kind("storage.k8s.io", "v1", "StorageClass", "storageclasses", namespaced=False, short=("sc",)),
+    Kind(_RBAC, "v1", "Role", "roles"),
+    Kind(_RBAC, "v1", "RoleBinding", "rolebindings"),
+    Kind(_RBAC, "v1", "ClusterRole", "clusterroles", namespaced=False),
+    Kind(_RBAC, "v1", "ClusterRoleBinding", "clusterrolebindings", namespaced=False),
+    Kind(
+        "apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions",
+        namespaced=False, short=("crd", "crds"), status=True, generation=True,
+    ),
+)  # fmt: skip
+
+
+class Kinds:
+    """A registry by plural and by group, version and plural. Plurals are unique here."""
+
+    def __init__(self, kinds: Iterable[Kind] = BUILT_IN) -> None:
+        self._by_plural = {kind.plural: kind for kind in kinds}
+
+    def __iter__(self) -> Iterator[Kind]:
+        return iter(self._by_plural.values())
+
+    def get(self, plural: str) -> Kind | None:
+        return self._by_plural.get(plural)
+
+    def find(self, group: str, version: str, plural: str) -> Kind | None:
+        kind = self._by_plural.get(plural)
+        return kind if kind and (kind.group, kind.version) == (group, version) else None
+
+    def add(self, kind: Kind) -> None:
+        self._by_plural[kind.plural] = kind
+
+    def remove(self, plural: str) -> None:
+        self._by_plural.pop(plural, None)
+
+    def groups(self) -> dict[str, set[str]]:
+        out: dict[str, set[str]] = {}
+        for kind in self._by_plural.values():
+            out.setdefault(kind.group, set()).add(kind.version)
+        return out
+
+
+def kind_of_crd(crd: dict[str, Any]) -> Kind:
+    """The kind that a CustomResourceDefinition establishes, in its storage version."""
+    spec = crd["spec"]
+    names = spec["names"]
+    version = next((v for v in spec["versions"] if v.get("storage")), spec["versions"][0])
+    subresources = version.get("subresources") or {}
+    columns = tuple((c["name"], c["type"], c["jsonPath"]) for c in version.get("additionalPrinterColumns") or ())
+    return Kind(
+        spec["group"],
+        version["name"],
+        names["kind"],
+        names["plural"],
+        namespaced=spec.get("scope") == "Namespaced",
+        short=tuple(names.get("shortNames") or ()),
+        status="status" in subresources,
+        scale=False,
+        generation=True,
+        schema=(version.get("schema") or {}).get("openAPIV3Schema"),
+        columns=columns,
+        custom=True,
+    )
