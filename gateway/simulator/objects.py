@@ -253,7 +253,7 @@ class Objects:
             except ApiError:
                 raise
             except Exception as error:
-                raise forbidden(f"{plural} \"{new['metadata']['name']}\" is forbidden: {error}") from error
+                raise forbidden(f'{plural} "{new["metadata"]["name"]}" is forbidden: {error}') from error
         return new
 
     @staticmethod
