@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.config import JsonDict
 
-__all__ = ["MARATHON_FLAGS_WITHOUT_EFFECT", "Setting", "SettingsError", "Settings", "load", "settings"]
+__all__ = ["MARATHON_FLAGS_WITHOUT_EFFECT", "Setting", "Settings", "SettingsError", "load", "settings"]
 
 
 class SettingsError(Exception):

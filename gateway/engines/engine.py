@@ -46,7 +46,7 @@ class DeploymentView:
 class QueueItem:
     """Instances of one app that are wanted and not running.
 
-    `delay_s` is how long the back-off still holds them (0: not held). `reasons` counts, per Mesos reject reason
+    `held` tells whether the back-off holds them, `delay_s` for how long still, rounded down. `reasons` counts, per Mesos reject reason
     (`InsufficientCpus`, `UnfulfilledConstraint` …), the nodes that the scheduler refused; `messages` are its own words,
     one for each node or pod it spoke about.
     """
@@ -55,6 +55,7 @@ class QueueItem:
     count: int
     delay_s: int
     since: str
+    held: bool = False
     reasons: Mapping[str, int] = field(default_factory=dict)
     nodes: int = 0
     messages: tuple[str, ...] = ()
@@ -131,8 +132,10 @@ class Engine(Protocol):
         """POST /v2/apps. `source` is the decoded JSON body."""
         ...
 
-    async def update_app(self, app_id: str, source: object, *, force: bool, partial: bool, origin: Origin) -> Accepted:
-        """PUT and PATCH of one app: merges, replaces (`partial=False`), creates, or rolls back to a version."""
+    async def update_app(
+        self, app_id: str, source: object, *, force: bool, partial: bool, origin: Origin, create: bool = True
+    ) -> Accepted:
+        """PUT and PATCH of one app: merges, replaces (`partial=False`), rolls back to a version, or creates (`create`)."""
         ...
 
     async def update_apps(self, sources: object, *, force: bool, partial: bool, create: bool) -> Accepted:
@@ -143,8 +146,13 @@ class Engine(Protocol):
 
     async def restart_app(self, app_id: str, *, force: bool) -> Accepted: ...
 
-    async def kill(self, instances: Sequence[Instance], *, scale: bool, wipe: bool, force: bool) -> Accepted | None:
-        """Ends these instances. With `scale` their apps become smaller by as many: the deployment is returned."""
+    async def kill(
+        self, instances: Sequence[Instance], *, app_id: str, scale: bool, wipe: bool, force: bool
+    ) -> Accepted | None:
+        """Ends these instances. With `scale` their apps become smaller by as many: the deployment is returned.
+
+        `app_id` is the app that the request named, or `/`.
+        """
         ...
 
     async def cancel(self, deployment_id: str, *, force: bool) -> Accepted | None:
@@ -154,3 +162,17 @@ class Engine(Protocol):
     async def reset_delay(self, app_id: str) -> None:
         """DELETE /v2/queue/{id}/delay. Raises UnknownApp where the queue has no such app."""
         ...
+
+    async def create_group(self, group_id: str, source: object, *, force: bool) -> tuple[Accepted, str]:
+        """POST of a group; answers its absolute id as well. Raises BadRequest (409) where it is there already."""
+        ...
+
+    async def update_group(self, group_id: str, source: object, *, force: bool) -> Accepted:
+        """PUT: replaces the lists that are given, scales (`scaleBy`) or rolls back (`version`) the apps below."""
+        ...
+
+    def plan_group(self, group_id: str, source: object) -> Sequence[Step]:
+        """PUT with dryRun: the steps that update_group would take."""
+        ...
+
+    async def delete_group(self, group_id: str, *, force: bool) -> Accepted: ...

@@ -8,14 +8,12 @@ included until they are gone; an instance on an unreachable node counts as gone.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gateway.rollouts.arithmetic import ignition, start_now
-from gateway.rollouts.victims import old_victims, scale_victims
+from gateway.rollouts.arithmetic import Ignition, ignition, start_now
+from gateway.rollouts.victims import LOST, by_age, cut, old_first, unpaid
 from translators.kubernetes.instances import Instance
 from translators.kubernetes.objects import Begun
 
-__all__ = ["AppState", "Decision", "Goal", "begin", "restart", "scale", "stop"]
-
-_GONE = ("Unreachable", "UnreachableInactive")
+__all__ = ["AppState", "Decision", "Goal", "begin_restart", "begin_scale", "restart", "scale", "stop"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +33,56 @@ class Goal:
 class AppState:
     """What is there: instances (without pods that have ended for good) and the replicas of each Deployment, by name.
 
-    `deployment_of` names the Deployment of each configuration that has one.
+    `deployment_of` names the Deployment of each configuration that has one; `marked` are the uids of sentenced pods.
     """
 
     instances: Sequence[Instance]
     replicas: Mapping[str, int]
     deployment_of: Mapping[str, str]
+    marked: Collection[str] = frozenset()
 
-    def of(self, config_version: str) -> list[Instance]:
-        return [i for i in self.instances if i.config_version == config_version]
+    @property
+    def unsentenced(self) -> list[Instance]:
+        """Those that stay unless another order is given."""
+        return unpaid(self.instances, replicas=self.replicas, deployment_of=self.deployment_of, marked=self.marked)
 
-    def other(self, config_version: str) -> list[Instance]:
-        return [i for i in self.instances if i.config_version != config_version]
+    def of(self, config_version: str) -> "AppState":
+        return self._only(config_version, wanted=True)
+
+    def other(self, config_version: str) -> "AppState":
+        return self._only(config_version, wanted=False)
+
+    @property
+    def total(self) -> int:
+        return sum(self.replicas.values())
+
+    @property
+    def in_the_way(self) -> int:
+        """Pods that take room: all that are not gone, and those that were ordered and are not made yet."""
+        made = dict.fromkeys(self.replicas, 0)
+        for i in self.instances:
+            if not i.deleting and (name := self.deployment_of.get(i.config_version)) in made:
+                made[name] += 1
+        unmade = sum(max(0, count - made[name]) for name, count in self.replicas.items())
+        return len(_there(self.instances)) + unmade
+
+    @property
+    def ready(self) -> int:
+        return sum(1 for i in self.unsentenced if i.ready)
+
+    @property
+    def lost(self) -> int:
+        """Instances on unreachable nodes that are still ordered."""
+        return min(self.total, sum(1 for i in self.unsentenced if i.condition in LOST))
+
+    def _only(self, config_version: str, *, wanted: bool) -> "AppState":
+        own = self.deployment_of.get(config_version)
+        return AppState(
+            [i for i in self.instances if (i.config_version == config_version) == wanted],
+            {name: count for name, count in self.replicas.items() if (name == own) == wanted},
+            self.deployment_of,
+            self.marked,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,104 +104,123 @@ class Decision:
         return not (self.create or self.victims or self.replicas or self.delete or self.remove)
 
 
-def scale(goal: Goal, state: AppState, *, present: Collection[str], kill: Collection[str] = ()) -> Decision:
-    """ScaleApplication: the right number, whatever the versions; done when what was started is ready and what was too
+def begin_scale(state: AppState) -> Begun:
+    """How many were there when a ScaleApplication began: only what is more is waited for."""
+    return Begun(old=min(state.total, len(state.unsentenced)))
 
-    much is gone. `present` are the uids that were there when the step began: those are not waited for.
+
+def scale(
+    goal: Goal, state: AppState, begun: Begun, *, present: Collection[str] = (), kill: Collection[str] = ()
+) -> Decision:
+    """ScaleApplication: the right number, whatever the versions.
+
+    Done when as many as were missing at the beginning are ready, other than those `present` then, and what was too much
+    is gone. `kill` are the uids that a kill-and-scale named.
     """
     create = goal.deployment not in state.replicas
-    total = sum(state.replicas.values())
-    if total > goal.instances:
-        victims = scale_victims(state.instances, total - goal.instances, named=kill, oldest_first=goal.oldest_first)
-        return Decision(create=create, victims=victims, replicas=_lowered(state, victims, total - goal.instances))
-    if total < goal.instances or create:
-        more = goal.instances - total
-        raised = state.replicas.get(goal.deployment, 0) + more
-        return Decision(create=create, replicas={goal.deployment: raised} if more else {})
-    alive = [i for i in state.instances if not i.deleting and i.condition not in _GONE]
+    if state.total > goal.instances:
+        ranked = by_age(state.unsentenced, oldest_first=goal.oldest_first)
+        victims, replicas = _cut(state, ranked, state.total - goal.instances, first=kill)
+        return Decision(create=create, victims=victims, replicas=replicas)
+    if state.total < goal.instances:
+        raised = state.replicas.get(goal.deployment, 0) + goal.instances - state.total
+        return Decision(create=create, replicas={goal.deployment: raised})
+    if create:
+        return Decision(create=True)
+    alive = [i for i in _there(state.instances) if not i.deleting]
     left = [i for i in alive if i.uid in kill]
     if left and len(alive) <= goal.instances:
         return Decision(delete=left)  # the ReplicaSet chose others: these were named, and will be replaced
     started = sum(1 for i in alive if i.ready and i.uid not in present)
-    leaving = [i for i in state.instances if i.deleting and i.condition not in _GONE]
-    return Decision(
-        done=started >= max(0, goal.instances - len(present)) and len(alive) <= goal.instances and not leaving
-    )
+    leaving = any(i.deleting for i in _there(state.instances))
+    return Decision(done=started >= goal.instances - begun.old and len(alive) <= goal.instances and not leaving)
 
 
 def stop(state: AppState) -> Decision:
     """StopApplication: nothing is left."""
     running = {name: 0 for name, count in state.replicas.items() if count}
     if running:
-        return Decision(victims=[i for i in state.instances if not i.deleting], replicas=running)
-    if any(i.condition not in _GONE for i in state.instances):
+        return Decision(victims=state.unsentenced, replicas=running)
+    if _there(state.instances):
         return Decision()
     return Decision(done=not state.replicas, remove=list(state.replicas))
 
 
-def begin(goal: Goal, state: AppState) -> Begun:
-    """The arithmetic of a rolling replace, once, when it begins."""
-    old = [i for i in state.other(goal.config_version) if i.condition not in _GONE]
-    here = [i for i in state.instances if i.condition not in _GONE]
+def begin_restart(goal: Goal, state: AppState) -> Begun:
+    """The arithmetic of a rolling replace, once, when it begins.
+
+    New instances that are ready already (a rollback, a restarted change) are no reason to kill an old one: `kill` is
+    lower by their number.
+    """
+    old, new = state.other(goal.config_version), state.of(goal.config_version)
+    old_count = old.total - old.lost
+    present = old_count + new.total
     found = ignition(
         goal.instances,
         minimum_health_capacity=goal.minimum_health_capacity,
         maximum_over_capacity=goal.maximum_over_capacity,
-        running=sum(1 for i in here if i.ready and not i.deleting),
-        present=sum(1 for i in here if not i.deleting),
+        running=min(present, old.ready + new.ready),
+        present=present,
         resident=goal.resident,
     )
-    kill = found.kill_now or _unblocked(len(here), sum(1 for i in old if not i.ready), found.max_capacity)
-    return Begun(old=sum(1 for i in old if not i.deleting), kill=kill, cap=found.max_capacity)
+    kill, capacity = min(found.kill_now, old_count), found.max_capacity
+    if new.total < goal.instances:
+        kill, capacity = _unblocked(found, goal, kill=kill, present=present, old=old, old_count=old_count)
+    return Begun(old=old_count, kill=kill - new.ready, cap=capacity)
 
 
-def _unblocked(present: int, unready_old: int, capacity: int) -> int:
-    """Old instances that are not ready, as many as must go so that one new one has room.
+def _unblocked(
+    found: Ignition, goal: Goal, *, kill: int, present: int, old: AppState, old_count: int
+) -> tuple[int, int]:
+    """Room for one new instance after the first kills.
 
-    The real one counts neither as healthy nor as killable what is not ready and then waits for ever (§4.3).
+    Where some are not ready the real one may have neither a kill nor room and waits for ever (§4.3). What is not ready
+    goes first, then what is more than must be healthy; an ordinary app may exceed its capacity by one, as it does anyway
+    if all are ready.
     """
-    return min(unready_old, max(0, present - capacity + 1))
+    capacity, unready = found.max_capacity, old_count - min(old_count, old.ready)
+    while kill < old_count and capacity - (present - kill) < 1:
+        healthy = old.ready - max(0, kill - unready)
+        if kill < unready or healthy > found.min_healthy or goal.resident:
+            kill += 1
+        else:
+            capacity += 1
+    return kill, capacity
 
 
 def restart(goal: Goal, state: AppState, begun: Begun) -> Decision:
     """RestartApplication: each new instance that is ready sentences one old one; each old one that is gone makes room."""
-    old = state.other(goal.config_version)
-    new = state.of(goal.config_version)
-    old_replicas = {name: count for name, count in state.replicas.items() if name != goal.deployment}
-    ready = sum(1 for i in new if i.ready and not i.deleting)
-    sentenced = begun.old - sum(old_replicas.values())
-    allowed = begun.old if ready >= goal.instances else begun.kill + ready
-    excess = min(max(0, allowed - sentenced), sum(old_replicas.values()))
-    victims = old_victims(old, excess)
-    replicas = dict(_lowered(AppState(old, old_replicas, state.deployment_of), victims, excess)) if excess else {}
-    started = state.replicas.get(goal.deployment, 0)
-    create = goal.deployment not in state.replicas
-    in_the_way = sum(1 for i in old if i.condition not in _GONE)
-    in_the_way = max(in_the_way, sum(old_replicas.values())) + max(0, len(new) - started)
-    more = start_now(goal.instances, started=started, old=in_the_way, max_capacity=begun.cap)
+    old, new = state.other(goal.config_version), state.of(goal.config_version)
+    create, started = goal.deployment not in state.replicas, new.total
     if started > goal.instances:
-        extra = scale_victims(new, started - goal.instances, oldest_first=goal.oldest_first)
-        return Decision(
-            create=create, victims=[*victims, *extra], replicas={**replicas, goal.deployment: goal.instances}
-        )
+        ranked = by_age(new.unsentenced, oldest_first=goal.oldest_first)
+        victims, replicas = _cut(new, ranked, started - goal.instances)
+        return Decision(victims=victims, replicas=replicas)
+    sentenced = begun.old - (old.total - old.lost)
+    allowed = begun.old if new.ready >= goal.instances else begun.kill + new.ready
+    excess = min(old.total, max(0, allowed - sentenced) + old.lost)
+    victims, replicas = _cut(old, old_first(old.unsentenced), excess)
+    in_the_way = old.in_the_way + max(0, new.in_the_way - started)
+    more = start_now(goal.instances, started=started, old=in_the_way, max_capacity=begun.cap)
     if more:
         replicas[goal.deployment] = started + more
-    gone = not any(i.condition not in _GONE for i in old) and not sum(old_replicas.values())
-    done = ready >= goal.instances and started == goal.instances and gone and not create
-    return Decision(done=done, create=create, victims=victims, replicas=replicas)
+    complete = new.ready >= goal.instances and started == goal.instances
+    gone = not _there(old.instances) and not old.total
+    return Decision(done=complete and gone and not create, create=create, victims=victims, replicas=replicas)
 
 
-def _lowered(state: AppState, victims: Sequence[Instance], count: int) -> dict[str, int]:
-    """The replicas after `count` less: first where the victims are, the rest (pods not made yet) wherever there are any."""
-    lowered = dict(state.replicas)
-    left = count
-    for victim in victims:
-        name = state.deployment_of.get(victim.config_version)
-        if name is not None and lowered.get(name, 0) > 0:
-            lowered[name] -= 1
-            left -= 1
-    for name in lowered:
-        take = min(left, lowered[name])
-        lowered[name] -= take
-        left -= take
-    return {name: value for name, value in lowered.items() if value != state.replicas[name]}
+def _there(instances: Sequence[Instance]) -> list[Instance]:
+    return [i for i in instances if i.condition not in LOST]
+
+
+def _cut(
+    state: AppState, ranked: Sequence[Instance], count: int, *, first: Collection[str] = ()
+) -> tuple[list[Instance], dict[str, int]]:
+    return cut(
+        ranked,
+        count,
+        replicas=state.replicas,
+        deployment_of=state.deployment_of,
+        first=first,
+        then=[i.uid for i in ranked if i.uid in state.marked],
+    )

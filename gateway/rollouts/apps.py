@@ -4,15 +4,16 @@ Every write is idempotent or carries a precondition, and every name is derived, 
 or two runners that overlap for a moment, do no harm.
 """
 
+import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from gateway.kubernetes.cluster import Cluster
 from gateway.kubernetes.errors import AlreadyExists, Conflict, NotFound
-from gateway.kubernetes.resources import APPS, DEPLOYMENTS, PODS, REVISIONS
+from gateway.kubernetes.resources import APPS, DEPLOYMENTS, PODS, REVISIONS, Resource
 from gateway.rollouts.actions import AppState, Decision, Goal
 from gateway.rollouts.instances import Instances
 from translators.kubernetes.deployments import deployment
@@ -24,7 +25,9 @@ from translators.kubernetes.platform import Platform
 __all__ = ["AppWrites"]
 
 _COST = "controller.kubernetes.io/pod-deletion-cost"
+_KILL = f"{GROUP}/kill"
 _FIRST_COST = -1_000_000
+_AT_ONCE = 16
 _VERSIONS_KEPT = 50  # Marathon's zk_max_versions
 
 
@@ -50,6 +53,7 @@ class AppWrites:
             instances=[i for i in self._instances.of(app_id) if not self._ended(i)],
             replicas={d.metadata.name: d.spec.replicas for d in ours},
             deployment_of={d.metadata.annotations.get(f"{GROUP}/config-version", ""): d.metadata.name for d in ours},
+            marked={i.uid for i in self._instances.of(app_id) if self._marked(i)},
         )
 
     def goal(self, app_id: str, record: AppRecord) -> Goal:
@@ -67,37 +71,59 @@ class AppWrites:
 
     # Writes
 
-    async def carry_out(self, app_id: str, record: AppRecord | None, decision: Decision, reason: str) -> None:
-        """Raises KubernetesError; Conflict means that the state was not what the decision saw: look again."""
-        if decision.create and record is not None:
-            await self._make_deployment(app_id, record)
-        for order, victim in enumerate(decision.victims):
-            await self._sentence(victim, _FIRST_COST + order, reason)
+    async def carry_out(
+        self, app_id: str, record: AppRecord | None, decision: Decision, *, seen: AppState, reason: str
+    ) -> bool:
+        """Whether anything was written. Raises KubernetesError; Conflict means that the state is not the one `seen`."""
+        wrote = decision.create and record is not None and await self._make_deployment(app_id, record)
+        wrote = await self._sentence_all(decision.victims, reason) or wrote
         for name, count in decision.replicas.items():
-            known = self._cluster.deployments.get(name)
-            if known is not None and known.spec.replicas != count:
-                await self._cluster.scale(name, count, resource_version=known.metadata.resourceVersion)
+            wrote = await self._scale(name, count, before=seen.replicas.get(name, 0)) or wrote
         for instance in decision.delete:
-            await self.delete_pod(instance.pod, instance.uid)
+            wrote = await self.delete_pod(instance.pod, instance.uid) or wrote
         for name in decision.remove:
-            await self.delete_deployment(name)
+            wrote = await self.delete_deployment(name) or wrote
+        return wrote
+
+    async def _scale(self, name: str, count: int, *, before: int) -> bool:
+        """Only if nobody else has scaled it since it was looked at: another leader may still be at work."""
+        known = self._cluster.deployments.get(name)
+        if known is None or known.metadata.deletionTimestamp:
+            return False  # not seen yet, or no longer there: decided anew
+        if known.spec.replicas != before:
+            raise Conflict(f"Deployment {name} was scaled by somebody else meanwhile", status=409)
+        await self._cluster.scale(name, count, resource_version=known.metadata.resourceVersion)
+        return True
+
+    async def _sentence_all(self, victims: Sequence[Instance], reason: str) -> bool:
+        """A few at a time: all must be marked before the order is given, and there may be hundreds."""
+        wrote = False
+        for start in range(0, len(victims), _AT_ONCE):
+            some = victims[start : start + _AT_ONCE]
+            marking = [self._sentence(v, _FIRST_COST + start + order, reason) for order, v in enumerate(some)]
+            results = await asyncio.gather(*marking, return_exceptions=True)
+            for result in results:
+                if isinstance(result, BaseException):
+                    raise result
+                wrote = wrote or result
+        return wrote
 
     async def store(self, app_id: str, record: AppRecord, sequence: int) -> None:
-        """Makes `record` the app's current one: first its revision, then the app that points to it."""
+        """Makes `record` the app's current one; a newer one stays. Its revision is there before anything points to it.
+
+        Only that of a new app comes after it, since it belongs to the app: a runner that dies in between is followed by
+        one that makes it.
+        """
         known = self.stored(app_id)
         if known is not None and known.spec.sequence > sequence:
             return
-        if known is not None and known.spec.sequence == sequence:
-            await self._make_revision(known, record, len(known.spec.versions))  # a predecessor may have died in between
-            return
         name = app_object_name(app_id)
-        versions = [*(known.spec.versions if known else ()), record.version]
         if known is None:
-            made = await self._make_app(name, app_id, record, sequence, versions)
-            if made is None:
-                raise Conflict(f"{name} appeared meanwhile", status=409)
-            await self._make_revision(made, record, len(versions))
+            known = await self._cluster.create(APPS, _app_object(name, app_id, record, sequence, [record.version]))
+        if known.spec.sequence == sequence:
+            await self._make_revision(known, record, len(known.spec.versions))
             return
+        versions = [*known.spec.versions, record.version]
         await self._make_revision(known, record, len(versions))
         body = _app_object(name, app_id, record, sequence, versions[-_VERSIONS_KEPT:])
         body["metadata"]["resourceVersion"] = known.metadata.resourceVersion
@@ -115,27 +141,31 @@ class AppWrites:
         except NotFound:
             return
 
-    async def delete_pod(self, name: str, uid: str) -> None:
-        try:
-            await self._cluster.delete(PODS, name, uid=uid)
-        except (NotFound, Conflict):
-            return
+    async def delete_pod(self, name: str, uid: str) -> bool:
+        return await self._deleted(PODS, name, uid)
 
-    async def delete_deployment(self, name: str) -> None:
+    async def delete_deployment(self, name: str) -> bool:
         known = self._cluster.deployments.get(name)
-        if known is None:
-            return
+        return known is not None and await self._deleted(DEPLOYMENTS, name, known.metadata.uid)
+
+    async def _deleted(self, resource: Resource[Any], name: str, uid: str) -> bool:
+        """What is gone or has become another object needs no deletion."""
         try:
-            await self._cluster.delete(DEPLOYMENTS, name, uid=known.metadata.uid)
+            await self._cluster.delete(resource, name, uid=uid)
         except (NotFound, Conflict):
-            return
+            return False
+        return True
 
     def _ended(self, instance: Instance) -> bool:
         """A pod that has ended for good is replaced by its ReplicaSet and is no longer an instance."""
         pod = self._cluster.pods.get(instance.pod)
         return pod is None or pod.status.phase in ("Failed", "Succeeded")
 
-    async def _make_deployment(self, app_id: str, record: AppRecord) -> None:
+    def _marked(self, instance: Instance) -> bool:
+        pod = self._cluster.pods.get(instance.pod)
+        return pod is not None and _KILL in pod.metadata.annotations
+
+    async def _make_deployment(self, app_id: str, record: AppRecord) -> bool:
         body = deployment(
             json.loads(record.definition),
             version=record.version,
@@ -148,26 +178,20 @@ class AppWrites:
         try:
             await self._cluster.create(DEPLOYMENTS, body)
         except AlreadyExists:
-            return
+            return False
+        return True
 
-    async def _sentence(self, victim: Instance, cost: int, reason: str) -> None:
+    async def _sentence(self, victim: Instance, cost: int, reason: str) -> bool:
         """Marks who is to go: the cost steers the ReplicaSet, the reason tells every replica that the end was wanted."""
-        marks = {_COST: str(cost), f"{GROUP}/kill": reason}
+        marks = {_COST: str(cost), _KILL: reason}
         pod = self._cluster.pods.get(victim.pod)
-        if pod is None or pod.metadata.deletionTimestamp or f"{GROUP}/kill" in pod.metadata.annotations:
-            return
+        if pod is None or pod.metadata.deletionTimestamp or _KILL in pod.metadata.annotations:
+            return False
         try:
             await self._cluster.patch(PODS, victim.pod, {"metadata": {"uid": victim.uid, "annotations": marks}})
         except (NotFound, Conflict):
-            return
-
-    async def _make_app(
-        self, name: str, app_id: str, record: AppRecord, sequence: int, versions: list[str]
-    ) -> MarathonApp | None:
-        try:
-            return await self._cluster.create(APPS, _app_object(name, app_id, record, sequence, versions))
-        except AlreadyExists:
-            return None
+            return False
+        return True
 
     async def _make_revision(self, app: MarathonApp, record: AppRecord, ordinal: int) -> None:
         body = {

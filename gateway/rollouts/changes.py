@@ -1,5 +1,9 @@
-"""The change log: reading what a MarathonDeployment holds, and which apps its open entries lock."""
+"""The change log: reading what a MarathonDeployment holds, and which apps its open entries lock.
 
+Somebody may have put anything there with kubectl: an entry that cannot be read is nobody's trouble but its own.
+"""
+
+import re
 from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 
@@ -8,7 +12,20 @@ import msgspec
 from gateway.kubernetes.store import Store
 from translators.kubernetes.objects import AppChange, ChangeSpec, MarathonDeployment
 
-__all__ = ["affected_apps", "cancelled_by", "decode_changes", "encode_changes", "listed", "locked_by", "open_changes"]
+__all__ = [
+    "affected_apps",
+    "cancelled_by",
+    "decode_changes",
+    "encode_changes",
+    "listed",
+    "locked_by",
+    "log_of",
+    "open_changes",
+    "readable_changes",
+    "touched_apps",
+]
+
+_NAME = re.compile(r"change-[0-9]+")
 
 
 def encode_changes(changes: Sequence[AppChange]) -> str:
@@ -16,7 +33,21 @@ def encode_changes(changes: Sequence[AppChange]) -> str:
 
 
 def decode_changes(spec: ChangeSpec) -> Sequence[AppChange]:
+    """Raises msgspec.DecodeError if the text is not what a gateway wrote."""
     return _decoded(spec.apps)
+
+
+def touched_apps(change: MarathonDeployment) -> frozenset[str]:
+    """The apps that the change alters or acts on, as far as it can be read."""
+    return affected_apps(change) | {edit.id for edit in readable_changes(change)}
+
+
+def readable_changes(change: MarathonDeployment) -> Sequence[AppChange]:
+    """For those that only look: nothing if it can not be read."""
+    try:
+        return decode_changes(change.spec)
+    except msgspec.DecodeError:
+        return ()
 
 
 @lru_cache(maxsize=4096)
@@ -31,7 +62,13 @@ def affected_apps(change: MarathonDeployment) -> frozenset[str]:
 
 def open_changes(store: Store[MarathonDeployment]) -> list[MarathonDeployment]:
     """What has been accepted and has not ended, in the order of acceptance."""
-    return sorted((change for change in store.values() if change.open), key=lambda change: change.sequence)
+    return [change for change in log_of(store) if change.open]
+
+
+def log_of(store: Store[MarathonDeployment]) -> list[MarathonDeployment]:
+    """All that is kept of the log, oldest first. An object whose name is no number of it is not part of it."""
+    numbered = (change for change in store.values() if _NAME.fullmatch(change.metadata.name))
+    return sorted(numbered, key=lambda change: change.sequence)
 
 
 def listed(changes: Iterable[MarathonDeployment]) -> list[MarathonDeployment]:

@@ -13,7 +13,7 @@ import msgspec
 from gateway.clock import Clock, timestamp
 from gateway.kubernetes.cluster import Changed, Cluster
 from gateway.kubernetes.resources import EVENTS, NODES, PODS
-from gateway.rollouts.changes import decode_changes
+from gateway.rollouts.changes import readable_changes
 from translators.kubernetes.instances import Instance
 from translators.kubernetes.names import id_hash
 from translators.kubernetes.objects import GROUP, AppRecord, MarathonApp, Node, Pod
@@ -105,7 +105,7 @@ class Instances:
         if stored and stored.spec.record.lastConfigChangeAt == config_version:
             return stored.spec.record
         for change in self._cluster.changes.values():
-            for edit in decode_changes(change.spec):
+            for edit in readable_changes(change):
                 for record in (edit.after, edit.before):
                     if edit.id == app_id and record and record.lastConfigChangeAt == config_version:
                         return record

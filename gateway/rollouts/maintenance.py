@@ -13,10 +13,10 @@ from gateway.kubernetes.errors import Conflict, KubernetesError, NotFound
 from gateway.kubernetes.resources import APPS, CHANGES, DEPLOYMENTS, PODS
 from gateway.rollouts.actions import scale
 from gateway.rollouts.apps import AppWrites
-from gateway.rollouts.changes import decode_changes, open_changes
+from gateway.rollouts.changes import log_of, open_changes, touched_apps
 from gateway.rollouts.instances import Instances
-from translators.kubernetes.instances import Instance
-from translators.kubernetes.objects import GROUP, Deployment, MarathonApp, Pod
+from translators.kubernetes.instances import Instance, TaskFailure
+from translators.kubernetes.objects import GROUP, Begun, Deployment, MarathonApp, Pod
 
 __all__ = ["Maintenance"]
 
@@ -38,6 +38,7 @@ class Maintenance:
         self._clock = clock
         self._retention_s = retention_s
         self._dirty: set[str] = set()
+        self._failures: dict[str, TaskFailure] = {}  # of pods that may be gone before their app is looked at
         self._wake = asyncio.Event()
 
     async def run(self) -> None:
@@ -67,6 +68,8 @@ class Maintenance:
                     await self._prune()
                 except KubernetesError as error:
                     log.warning("finished changes could not be pruned: %s", error)
+                except Exception:
+                    log.exception("finished changes could not be pruned")
             await self._clock.sleep(_EVERY_S)
 
     async def _guarded(self, app_id: str) -> None:
@@ -81,13 +84,11 @@ class Maintenance:
             log.exception("maintenance of %s", app_id)
 
     async def _look_at(self, app_id: str) -> None:
-        await self._remove_ended_pods(app_id)
         app = self._apps.stored(app_id)
         if app is not None:
             await self._note_failure(app)
-        if any(
-            edit.id == app_id for change in open_changes(self._cluster.changes) for edit in decode_changes(change.spec)
-        ):
+        await self._remove_ended_pods(app_id)
+        if any(app_id in touched_apps(change) for change in open_changes(self._cluster.changes)):
             return  # its deployment decides
         if app is not None:
             await self._put_right(app)
@@ -106,7 +107,7 @@ class Maintenance:
             return
         if goal.instances == 0 and not state.replicas:
             return
-        decision = scale(goal, state, present=[i.uid for i in state.instances])
+        decision = scale(goal, state, Begun(old=goal.instances))
         if decision.create or decision.replicas:
             log.warning(
                 "%s has %s of %s instances on its Deployments; put right",
@@ -114,7 +115,7 @@ class Maintenance:
                 dict(state.replicas),
                 goal.instances,
             )
-            await self._apps.carry_out(app.spec.id, app.spec.record, decision, "scale maintenance")
+            await self._apps.carry_out(app.spec.id, app.spec.record, decision, seen=state, reason="scale maintenance")
             self._mark(app.spec.id)
 
     async def remove_empty_deployments(self, app_id: str) -> None:
@@ -137,6 +138,8 @@ class Maintenance:
     async def _note_failure(self, app: MarathonApp) -> None:
         """`lastTaskFailure` outlives the pod that failed."""
         failures = [i.failure for i in self._instances.of(app.spec.id) if i.failure]
+        if seen := self._failures.pop(app.spec.id, None):
+            failures.append(seen)
         newest = max(failures, key=lambda failure: failure.timestamp, default=None)
         stored = app.status.lastTaskFailure
         if newest is None or (stored and stored.get("timestamp", "") >= newest.timestamp):
@@ -146,8 +149,7 @@ class Maintenance:
 
     async def _prune(self) -> None:
         """Finished changes go after the retention time; the newest always stays, since the next number follows from it."""
-        changes = sorted(self._cluster.changes.values(), key=lambda change: change.sequence)
-        for change in changes[:-1]:
+        for change in log_of(self._cluster.changes)[:-1]:
             finished = change.status.finishedAt
             if change.open or not finished:
                 continue
@@ -166,12 +168,16 @@ class Maintenance:
         if event.resource is DEPLOYMENTS or event.resource is PODS:
             self._mark(_app_id(event.after or event.before))
         elif event.resource is CHANGES and event.after is not None and not event.after.open:
-            self._mark(*(edit.id for edit in decode_changes(event.after.spec)))
+            self._mark(*touched_apps(event.after))
 
     def _instance_changed(self, before: Instance | None, after: Instance | None, _pod: Pod | None) -> None:
         instance = after or before
-        if instance is not None:
-            self._mark(instance.app_id)
+        if instance is None:
+            return
+        known = self._failures.get(instance.app_id)
+        if instance.failure and (known is None or known.timestamp < instance.failure.timestamp):
+            self._failures[instance.app_id] = instance.failure
+        self._mark(instance.app_id)
 
 
 def _app_id(item: Deployment | Pod | None) -> str:

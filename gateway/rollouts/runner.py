@@ -7,29 +7,26 @@ goes on. An error of one change is logged and retried with back-off (5 to 60 s) 
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
-
-import msgspec
 
 from gateway.clock import Clock, timestamp
 from gateway.kubernetes.cluster import Changed, Cluster
 from gateway.kubernetes.errors import Conflict, KubernetesError, NotFound
 from gateway.kubernetes.resources import APPS, CHANGES, DEPLOYMENTS, PODS
-from gateway.rollouts.actions import Decision, begin, restart, scale, stop
 from gateway.rollouts.apps import AppWrites
-from gateway.rollouts.changes import cancelled_by, decode_changes, open_changes
+from gateway.rollouts.backoff import Backoff
+from gateway.rollouts.changes import cancelled_by, decode_changes, open_changes, readable_changes, touched_apps
 from gateway.rollouts.instances import Instances
 from gateway.rollouts.maintenance import Maintenance
+from gateway.rollouts.steps import Steps
 from translators.kubernetes.instances import Instance
-from translators.kubernetes.objects import AppRecord, Begun, MarathonDeployment, Pod, StepAction
+from translators.kubernetes.objects import MarathonDeployment, Pod
 from translators.kubernetes.platform import Platform
 
 __all__ = ["CANCELLED", "Runner"]
 
 CANCELLED = "The upgrade has been cancelled"
-_RETRY_S, _RETRY_MAX_S = 5.0, 60.0
-_CONFLICT_S = 0.05
 _LOOK_AGAIN_S = 10.0  # a missed signal costs this much and no more
 
 log = logging.getLogger(__name__)
@@ -45,6 +42,7 @@ class Runner:
         self._instances = instances
         self._clock = clock
         self._apps = AppWrites(cluster, instances, platform)
+        self._steps = Steps(self._apps, clock=clock)
         self._maintenance = Maintenance(cluster, instances, self._apps, clock=clock, retention_s=retention_s)
         self._drivers: dict[str, asyncio.Task[None]] = {}
         self._wakes: dict[str, asyncio.Event] = {}
@@ -79,48 +77,51 @@ class Runner:
                         self._start(change)
             if maintenance.done():
                 maintenance.result()
-            await self._woken(self._new_changes)
+            await self._woken(self._new_changes, _LOOK_AGAIN_S)
 
     def _start(self, change: MarathonDeployment) -> None:
         name = change.metadata.name
         self._wakes[name] = asyncio.Event()
-        for edit in decode_changes(change.spec):
-            self._by_app.setdefault(edit.id, set()).add(name)
+        for app_id in touched_apps(change):
+            self._by_app.setdefault(app_id, set()).add(name)
         task = asyncio.create_task(self._drive(name), name=name)
         self._drivers[name] = task
-        task.add_done_callback(lambda _: self._ended(name))
+        task.add_done_callback(lambda _: self._ended(name, touched_apps(change)))
 
-    def _ended(self, name: str) -> None:
+    def _ended(self, name: str, app_ids: Iterable[str]) -> None:
         self._drivers.pop(name, None)
         self._wakes.pop(name, None)
-        for names in self._by_app.values():
+        for app_id in app_ids:
+            names = self._by_app.get(app_id, set())
             names.discard(name)
+            if not names:
+                self._by_app.pop(app_id, None)
         self._new_changes.set()
 
     async def _drive(self, name: str) -> None:
-        failures = 0
+        conflicts = Backoff(self._clock, first_s=0.05, most_s=5.0)
+        errors = Backoff(self._clock)
         while (change := self._cluster.changes.get(name)) is not None and change.open:
             try:
-                wait = not await self._advance(change)
-                failures = 0
+                wait_s = await self._advance(change)
             except (Conflict, NotFound):
-                await self._clock.sleep(_CONFLICT_S)
-                continue
+                wait_s = conflicts.failed(name)
             except Exception as error:
-                failures += 1
-                delay = min(_RETRY_MAX_S, _RETRY_S * 2 ** (failures - 1))
-                level = logging.WARNING if isinstance(error, KubernetesError) else logging.ERROR
-                log.log(
-                    level, "deployment %s: %s; tried again in %s s", change.spec.id, error, delay, exc_info=level > 30
-                )
-                await self._clock.sleep(delay)
+                wait_s = errors.failed(name)
+                details = not isinstance(error, KubernetesError)
+                text = "deployment %s: %s; tried again in %s s"
+                log.warning(text, change.spec.id, error, wait_s, exc_info=details)
+                await self._clock.sleep(wait_s)
                 continue
-            if wait:
-                await self._woken(self._wakes[name])
+            else:
+                conflicts.succeeded(name)
+                errors.succeeded(name)
+            if wait_s:
+                await self._woken(self._wakes[name], wait_s)
 
-    async def _woken(self, event: asyncio.Event) -> None:
+    async def _woken(self, event: asyncio.Event, timeout_s: float) -> None:
         waiting = asyncio.ensure_future(event.wait())
-        tick = asyncio.ensure_future(self._clock.sleep(_LOOK_AGAIN_S))
+        tick = asyncio.ensure_future(self._clock.sleep(timeout_s))
         try:
             await asyncio.wait({waiting, tick}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -129,19 +130,27 @@ class Runner:
 
     # One change
 
-    async def _advance(self, change: MarathonDeployment) -> bool:
-        """Does the next thing. False if there is nothing to do until something happens."""
+    async def _advance(self, change: MarathonDeployment) -> float:
+        """Does the next thing. Answers for how long to wait if nothing happens, 0 if there is more to do now."""
         self._wakes[change.metadata.name].clear()
         if await self._cancel_others(change):
-            return True
+            return 0.0
         if not change.status.applied:
             await self._apply(change)
-            return True
+            return 0.0
         step = change.status.currentStep
-        if step == 0 or await self._step_done(change, step):
+        if step == 0:
+            await self._next_step(change, 1)
+            return 0.0
+        if not self._steps.has_begun(change):
+            await self._next_step(change, step)
+            return 0.0
+        progress = await self._steps.advance(change)
+        if progress.done:
             await self._next_step(change, step + 1)
-            return True
-        return False
+        if progress.done or progress.again:
+            return 0.0
+        return min(_LOOK_AGAIN_S, progress.held_s or _LOOK_AGAIN_S)
 
     async def _cancel_others(self, change: MarathonDeployment) -> bool:
         """Ends the open changes that this one cancels. Their drivers are stopped first: no order follows the cancellation."""
@@ -159,8 +168,8 @@ class Runner:
 
     async def _cancel(self, other: MarathonDeployment, by: MarathonDeployment) -> None:
         """What the cancelled change wanted stays wanted: its definitions are stored, what it removed stays removed."""
-        taken_over = {edit.id for edit in decode_changes(by.spec)}
-        for edit in decode_changes(other.spec):
+        taken_over = {edit.id for edit in readable_changes(by)}
+        for edit in readable_changes(other):
             if edit.after is not None:
                 await self._apps.store(edit.id, edit.after, other.sequence)
             elif edit.id not in taken_over:
@@ -176,49 +185,8 @@ class Runner:
     async def _next_step(self, change: MarathonDeployment, step: int) -> None:
         if step > len(change.spec.steps):
             await self._end(change)
-            return
-        actions = change.spec.steps[step - 1].actions
-        records = _records(change)
-        present = [i.uid for action in actions for i in self._apps.state(action.app).instances]
-        begun = {}
-        for action in actions:
-            record = records.get(action.app)
-            if action.action == "RestartApplication" and record is not None:
-                begun[action.app] = begin(self._apps.goal(action.app, record), self._apps.state(action.app))
-        status = {
-            "currentStep": step,
-            "present": present,
-            "begun": {k: msgspec.to_builtins(v) for k, v in begun.items()},
-        }
-        if change.status.begun:
-            status["begun"] = {**dict.fromkeys(change.status.begun), **status["begun"]}  # a merge patch keeps old keys
-        await self._patch(change, status)
-
-    async def _step_done(self, change: MarathonDeployment, step: int) -> bool:
-        done = [await self._action_done(change, action) for action in change.spec.steps[step - 1].actions]
-        return all(done)
-
-    async def _action_done(self, change: MarathonDeployment, action: StepAction) -> bool:
-        record = _records(change).get(action.app)
-        decision = self._decide(change, action, record)
-        if not decision.idle:
-            reason = f"deployment {change.spec.id}"
-            await self._apps.carry_out(action.app, record, decision, reason)
-            self._wakes[change.metadata.name].set()
-        if action.action == "StopApplication" and decision.done:
-            await self._apps.remove(action.app, change.sequence)
-        return decision.done
-
-    def _decide(self, change: MarathonDeployment, action: StepAction, record: AppRecord | None) -> Decision:
-        state = self._apps.state(action.app)
-        if action.action == "StopApplication" or record is None:
-            return stop(state) if action.action == "StopApplication" else Decision(done=True)
-        goal = self._apps.goal(action.app, record)
-        if action.action == "StartApplication":
-            return Decision(done=True)
-        if action.action == "ScaleApplication":
-            return scale(goal, state, present=change.status.present, kill=change.spec.kill)
-        return restart(goal, state, change.status.begun.get(action.app, Begun(cap=goal.instances)))
+        else:
+            await self._patch(change, self._steps.beginning(change, step))
 
     async def _end(self, change: MarathonDeployment) -> None:
         for edit in decode_changes(change.spec):
@@ -254,7 +222,3 @@ class Runner:
         for name in self._by_app.get(app_id, ()):
             if wake := self._wakes.get(name):
                 wake.set()
-
-
-def _records(change: MarathonDeployment) -> dict[str, AppRecord | None]:
-    return {edit.id: edit.after for edit in decode_changes(change.spec)}

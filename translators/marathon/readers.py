@@ -42,7 +42,7 @@ class Errors:
         return bool(self._found)
 
     def add(self, path: str, message: str) -> None:
-        messages = self._found.setdefault(path or "/", [])
+        messages = self._found.setdefault(path, [])
         if message not in messages:
             messages.append(message)
 

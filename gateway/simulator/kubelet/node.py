@@ -55,8 +55,6 @@ def _body(name: str, labels: dict[str, str]) -> dict[str, Any]:
     standard = {
         "kubernetes.io/hostname": name,
         "kubernetes.io/os": "linux",
-        "topology.kubernetes.io/region": "local",
-        "topology.kubernetes.io/zone": "local",
     }
     return {
         "apiVersion": "v1",

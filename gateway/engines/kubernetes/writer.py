@@ -1,0 +1,204 @@
+"""Turns an edit of the apps into one accepted change: validated, ordered, durable (design D2).
+
+A change is one MarathonDeployment whose name is the next number of the log. Creating it is also the compare-and-swap: if
+another replica took the number, this one catches up, computes the edit again on what is there now and tries the next.
+"""
+
+import logging
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+import msgspec
+
+from gateway.clock import Clock, timestamp
+from gateway.engines.engine import Accepted, App
+from gateway.engines.errors import AppLocked, EngineUnavailable, TooManyDeployments
+from gateway.engines.kubernetes.root import Root
+from gateway.kubernetes.cluster import Cluster
+from gateway.kubernetes.errors import AlreadyExists, Invalid, KubernetesError
+from gateway.kubernetes.resources import CHANGES
+from gateway.rollouts.changes import encode_changes, locked_by, open_changes
+from gateway.rollouts.plan import plan
+from translators.kubernetes.objects import GROUP, VERSION, AppChange, AppRecord, ChangeSpec, MarathonDeployment, Step
+from translators.marathon.errors import BadRequest
+
+__all__ = ["Edit", "Refusals", "Wanted", "Writer"]
+
+_ATTEMPTS = 20
+_LOCKED = (
+    "App is locked by one or more deployments. Override with the option '?force=true'. "
+    "View details at '/v2/deployments/<DEPLOYMENT_ID>'."
+)
+_MAX_CHANGE_BYTES = 1_400_000  # etcd takes 1.5 MiB in one request, beyond which the API server answers a bare 500
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What an app shall be. `config_version` names the configuration where it is not simply kept or new:
+
+    an earlier one that is restored (its Deployment may still be there), or None to let the writer decide.
+    `restart` gives an unchanged definition a new configuration.
+    """
+
+    definition: Mapping[str, Any]
+    restart: bool = False
+    config_version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What a request wants of the apps: None removes one. `kill` are pod uids that a scale-down shall take."""
+
+    apps: Mapping[str, Wanted | None] = field(default_factory=dict)
+    cancels: Sequence[str] = ()
+    kill: Sequence[str] = ()
+    created: bool = False
+
+
+class Refusals(Protocol):
+    """Is told of changes that were not accepted, for the event stream."""
+
+    def refused(self, group_id: str, version: str, reason: str, steps: Sequence[Step] = ()) -> None: ...
+
+
+class Writer:
+    """Accepts changes. Any replica may."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        root: Root,
+        *,
+        clock: Clock,
+        max_running_deployments: int,
+        same_config: Callable[[Mapping[str, Any], Mapping[str, Any]], bool],
+        refusals: Refusals | None = None,
+    ) -> None:
+        self._cluster = cluster
+        self._root = root
+        self._clock = clock
+        self._limit = max_running_deployments
+        self._same_config = same_config
+        self._refusals = refusals
+
+    async def change(self, edit: Callable[[], Edit], *, force: bool, origin: Mapping[str, str]) -> Accepted:
+        """Makes `edit` durable and visible to the next read of this replica.
+
+        `edit` is computed on the present root, again for every attempt, and may raise what it likes.
+        Raises AppLocked, TooManyDeployments, EngineUnavailable, BadRequest (a change too large for one object).
+        """
+        for _ in range(_ATTEMPTS):
+            wanted = edit()
+            sequence = self._root.highest_sequence + 1
+            spec = self._spec(wanted, force=force, origin=origin)
+            try:
+                await self._cluster.create(CHANGES, _object(sequence, spec))
+            except AlreadyExists:
+                await self._catch_up(sequence)
+                continue
+            except Invalid as error:
+                raise BadRequest(f"The change was refused by the cluster: {error.message}", 422) from error
+            except KubernetesError as error:
+                raise EngineUnavailable(f"The change could not be stored: {error.message}") from error
+            return Accepted(spec.id, spec.version, created=wanted.created)
+        raise EngineUnavailable(f"{_ATTEMPTS} other changes were faster. Try again.")
+
+    def steps(self, edit: Edit) -> tuple[Step, ...]:
+        """What the edit would do, without doing it."""
+        return self._steps(self._app_changes(edit, self._next_version(edit)))
+
+    def _app_changes(self, edit: Edit, version: str) -> list[AppChange]:
+        changes = [self._app_change(app_id, wanted, version) for app_id, wanted in edit.apps.items()]
+        return [change for change in changes if change.before != change.after]
+
+    def _steps(self, changes: Sequence[AppChange]) -> tuple[Step, ...]:
+        return plan(
+            {c.id: c.before for c in changes if c.before},
+            {c.id: c.after for c in changes if c.after},
+            others=self._root.records,
+        )
+
+    def _spec(self, edit: Edit, *, force: bool, origin: Mapping[str, str]) -> ChangeSpec:
+        version = self._next_version(edit)
+        changes = self._app_changes(edit, version)
+        steps = self._steps(changes)
+        open_ = open_changes(self._cluster.changes)
+        conflicts = [i for i in locked_by(open_, {c.id for c in changes}) if i not in edit.cancels]
+        origin = {**origin, "groupId": origin.get("groupId", "/")}
+        if steps and sum(1 for change in open_ if change.spec.steps) >= self._limit:
+            raise TooManyDeployments(self._limit)
+        if conflicts and not force:
+            if self._refusals:
+                self._refusals.refused(origin["groupId"], version, _LOCKED, steps)
+            raise AppLocked(conflicts)
+        return ChangeSpec(
+            id=str(uuid.uuid4()),
+            version=version,
+            force=force,
+            apps=encode_changes(changes),
+            steps=list(steps),
+            cancels=[*edit.cancels, *conflicts],
+            kill=list(edit.kill),
+            origin=dict(origin),
+        )
+
+    def _app_change(self, app_id: str, wanted: Wanted | None, version: str) -> AppChange:
+        before = self._root.records.get(app_id)
+        if wanted is None:
+            return AppChange(id=app_id, before=before, after=None)
+        return AppChange(
+            id=app_id, before=before, after=self._record(before, self._root.apps.get(app_id), wanted, version)
+        )
+
+    def _record(self, before: AppRecord | None, app: App | None, wanted: Wanted, version: str) -> AppRecord:
+        definition = msgspec.json.encode(dict(wanted.definition)).decode()
+        new = AppRecord(definition=definition, version=version, lastScalingAt=version, lastConfigChangeAt=version)
+        if before is None or app is None:
+            return new
+        if wanted.config_version:
+            return msgspec.structs.replace(new, lastConfigChangeAt=wanted.config_version)
+        if wanted.restart:
+            return msgspec.structs.replace(new, lastScalingAt=before.lastScalingAt)
+        if not self._same_config(app.definition, wanted.definition):
+            return new
+        if app.definition.get("instances") == wanted.definition.get("instances"):
+            return before
+        return msgspec.structs.replace(new, lastConfigChangeAt=before.lastConfigChangeAt)
+
+    def _next_version(self, edit: Edit) -> str:
+        """Now, and later than every version the apps have had: versions of an app are never equal and only grow."""
+        newest = max((self._root.records[i].version for i in edit.apps if i in self._root.records), default="")
+        now = timestamp(self._clock.time())
+        if now > newest:
+            return now
+        return timestamp(datetime.fromisoformat(newest).timestamp() + 0.0015)
+
+    async def _catch_up(self, sequence: int) -> None:
+        """Waits, bounded, until this replica knows the change that was faster."""
+        for _ in range(100):
+            if self._root.highest_sequence >= sequence:
+                return
+            await self._clock.sleep(0.02)
+        log.warning("change %s exists on the cluster but has not been seen for 2 s", sequence)
+
+
+def _object(sequence: int, spec: ChangeSpec) -> Mapping[str, Any]:
+    if len(spec.apps) > _MAX_CHANGE_BYTES:
+        raise BadRequest(
+            f"The change is too large for one object ({len(spec.apps)} of {_MAX_CHANGE_BYTES} bytes). Split it.", 413
+        )
+    change = MarathonDeployment(spec=spec)
+    return {
+        "apiVersion": f"{GROUP}/{VERSION}",
+        "kind": "MarathonDeployment",
+        "metadata": {
+            "name": f"change-{sequence:010d}",
+            "labels": {"app.kubernetes.io/managed-by": "marathon-gateway", f"{GROUP}/deployment-id": spec.id},
+        },
+        "spec": msgspec.to_builtins(change.spec),
+    }
