@@ -204,9 +204,16 @@ def restart(goal: Goal, state: AppState, begun: Begun) -> Decision:
     more = start_now(goal.instances, started=started, old=in_the_way, max_capacity=begun.cap)
     if more:
         replicas[goal.deployment] = started + more
-    complete = new.ready >= goal.instances and started == goal.instances
+    complete = new.ready >= goal.instances and started == goal.instances and not _surplus(new)
     gone = not _there(old.instances) and not old.total
     return Decision(done=complete and gone and not create, create=create, victims=victims, replicas=replicas)
+
+
+def _surplus(state: AppState) -> bool:
+    """Whether instances that were too many are still there."""
+    there = _there(state.instances)
+    staying = sum(1 for i in there if not i.deleting)
+    return staying > state.total or any(i.deleting and i.uid in state.marked for i in there)
 
 
 def _there(instances: Sequence[Instance]) -> list[Instance]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.kubernetes.errors import Invalid
-from gateway.kubernetes.resources import CHANGES, DEPLOYMENTS, NODES, PODS
+from gateway.kubernetes.resources import DEPLOYMENTS, NODES, PODS
 from gateway.rollouts.runner import CANCELLED
 from tests.rollouts.world import KILL, World, record
 from translators.kubernetes.objects import GROUP
@@ -231,9 +231,9 @@ async def test_what_somebody_wrote_with_kubectl_stops_nobody(world: World) -> No
     async with world.runner():
         change = world.accept({}, {"/a": V1})
         await world.until(lambda: world.phase(change) == "Succeeded")
-        world.accept({}, {}, cancels=["x"])
-        world.cluster.set(CHANGES, "change-0000000900", {"metadata": {}})
-        await world.until(lambda: world.phase(change) == "Succeeded")
+        assert world.phase("x") == ""
+        world.put_change({"id": "z", "cancels": ["x"]}, name="change-0000000901")
+        await world.until(lambda: world.phase("x") == "Failed" and world.phase("z") == "Succeeded")
 
 
 async def test_scaling_by_hand_and_a_deleted_deployment_are_put_right(world: World) -> None:
@@ -241,7 +241,7 @@ async def test_scaling_by_hand_and_a_deleted_deployment_are_put_right(world: Wor
         await created(world)
         name = world.cluster.deployments.values()[0].metadata.name
         world.cluster.set(DEPLOYMENTS, name, {"spec": {"replicas": 7}})
-        await world.until(lambda: world.cluster.deployments.get(name).spec.replicas == 3)  # type: ignore[union-attr]
+        await world.until(lambda: world.cluster.deployments.get(name).spec.replicas == 3)
         world.cluster.remove(DEPLOYMENTS, name)
         await world.until(lambda: len(world.serving("/a")) == 3)
 

@@ -87,7 +87,7 @@ class World:
         self.cluster.add(CHANGES, {"metadata": meta, "spec": dict(spec)})
 
     def phase(self, deployment_id: str) -> str:
-        return next(c.status.phase for c in self.cluster.changes.values() if c.spec.id == deployment_id)
+        return str(next(c.status.phase for c in self.cluster.changes.values() if c.spec.id == deployment_id))
 
     @property
     def open(self) -> list[str]:
