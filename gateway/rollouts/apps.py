@@ -7,6 +7,7 @@ or two runners that overlap for a moment, do no harm.
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -57,7 +58,7 @@ class AppWrites:
         )
 
     def goal(self, app_id: str, record: AppRecord) -> Goal:
-        app = json.loads(record.definition)
+        app = _definition(record.definition)
         strategy = app.get("upgradeStrategy", {})
         return Goal(
             deployment=deployment_name(app_id, record.lastConfigChangeAt),
@@ -167,7 +168,7 @@ class AppWrites:
 
     async def _make_deployment(self, app_id: str, record: AppRecord) -> bool:
         body = deployment(
-            json.loads(record.definition),
+            _definition(record.definition),
             version=record.version,
             config_version=record.lastConfigChangeAt,
             platform=self._platform,
@@ -215,6 +216,12 @@ class AppWrites:
             await self._cluster.delete(REVISIONS, revision_name(name, version))
         except NotFound:
             return
+
+
+@lru_cache(maxsize=20_000)
+def _definition(text: str) -> Mapping[str, Any]:
+    decoded: Mapping[str, Any] = json.loads(text)
+    return decoded
 
 
 def _labels(app_id: str) -> dict[str, str]:

@@ -39,9 +39,11 @@ class Maintenance:
         self._retention_s = retention_s
         self._dirty: set[str] = set()
         self._failures: dict[str, TaskFailure] = {}  # of pods that may be gone before their app is looked at
+        self._locked_apps: frozenset[str] | None = None
         self._wake = asyncio.Event()
 
     async def run(self) -> None:
+        self._locked_apps = None
         unsubscribe = [self._cluster.subscribe(self._changed), self._instances.subscribe(self._instance_changed)]
         sweep = asyncio.create_task(self._sweeps())
         try:
@@ -52,6 +54,7 @@ class Maintenance:
                 dirty, self._dirty = self._dirty, set()
                 for app_id in sorted(dirty):
                     await self._guarded(app_id)
+                    await asyncio.sleep(0)  # thousands of apps with nothing to do must not hold the loop
         finally:
             sweep.cancel()
             await asyncio.gather(sweep, return_exceptions=True)
@@ -88,7 +91,7 @@ class Maintenance:
         if app is not None:
             await self._note_failure(app)
         await self._remove_ended_pods(app_id)
-        if any(app_id in touched_apps(change) for change in open_changes(self._cluster.changes)):
+        if app_id in self._locked():
             return  # its deployment decides
         if app is not None:
             await self._put_right(app)
@@ -98,6 +101,11 @@ class Maintenance:
                 if not deployment.metadata.deletionTimestamp:
                     log.warning("Deployment %s belongs to no app; removed", deployment.metadata.name)
                     await self._apps.delete_deployment(deployment.metadata.name)
+
+    def _locked(self) -> frozenset[str]:
+        if self._locked_apps is None:
+            self._locked_apps = frozenset().union(*(touched_apps(c) for c in open_changes(self._cluster.changes)))
+        return self._locked_apps
 
     async def _put_right(self, app: MarathonApp) -> None:
         """Somebody scaled or deleted a Deployment: the record wins."""
@@ -165,6 +173,8 @@ class Maintenance:
             self._wake.set()
 
     def _changed(self, event: Changed) -> None:
+        if event.resource is CHANGES:
+            self._locked_apps = None
         if event.resource is DEPLOYMENTS or event.resource is PODS:
             self._mark(_app_id(event.after or event.before))
         elif event.resource is CHANGES and event.after is not None and not event.after.open:

@@ -46,6 +46,7 @@ class Runner:
         self._maintenance = Maintenance(cluster, instances, self._apps, clock=clock, retention_s=retention_s)
         self._drivers: dict[str, asyncio.Task[None]] = {}
         self._wakes: dict[str, asyncio.Event] = {}
+        self._seen: dict[str, set[str] | None] = {}  # apps of a change that something was seen of; None: look at all
         self._by_app: dict[str, set[str]] = {}
         self._new_changes = asyncio.Event()
 
@@ -63,6 +64,7 @@ class Runner:
             await asyncio.gather(*tasks, return_exceptions=True)
             self._drivers.clear()
             self._wakes.clear()
+            self._seen.clear()
             self._by_app.clear()
 
     async def _dispatch(self, maintenance: "asyncio.Task[None]") -> None:
@@ -82,6 +84,7 @@ class Runner:
     def _start(self, change: MarathonDeployment) -> None:
         name = change.metadata.name
         self._wakes[name] = asyncio.Event()
+        self._seen[name] = None
         for app_id in touched_apps(change):
             self._by_app.setdefault(app_id, set()).add(name)
         task = asyncio.create_task(self._drive(name), name=name)
@@ -91,6 +94,8 @@ class Runner:
     def _ended(self, name: str, app_ids: Iterable[str]) -> None:
         self._drivers.pop(name, None)
         self._wakes.pop(name, None)
+        self._seen.pop(name, None)
+        self._steps.forget(name)
         for app_id in app_ids:
             names = self._by_app.get(app_id, set())
             names.discard(name)
@@ -116,10 +121,10 @@ class Runner:
             else:
                 conflicts.succeeded(name)
                 errors.succeeded(name)
-            if wait_s:
-                await self._woken(self._wakes[name], wait_s)
+            if wait_s and not await self._woken(self._wakes[name], wait_s):
+                self._seen[name] = None
 
-    async def _woken(self, event: asyncio.Event, timeout_s: float) -> None:
+    async def _woken(self, event: asyncio.Event, timeout_s: float) -> bool:
         waiting = asyncio.ensure_future(event.wait())
         tick = asyncio.ensure_future(self._clock.sleep(timeout_s))
         try:
@@ -127,6 +132,7 @@ class Runner:
         finally:
             waiting.cancel()
             tick.cancel()
+        return event.is_set()
 
     # One change
 
@@ -145,7 +151,8 @@ class Runner:
         if not self._steps.has_begun(change):
             await self._next_step(change, step)
             return 0.0
-        progress = await self._steps.advance(change)
+        seen, self._seen[change.metadata.name] = self._seen.get(change.metadata.name), set()
+        progress = await self._steps.advance(change, seen)
         if progress.done:
             await self._next_step(change, step + 1)
         if progress.done or progress.again:
@@ -183,6 +190,7 @@ class Runner:
         await self._patch(change, {"phase": "Running", "applied": True})
 
     async def _next_step(self, change: MarathonDeployment, step: int) -> None:
+        self._steps.forget(change.metadata.name)
         if step > len(change.spec.steps):
             await self._end(change)
         else:
@@ -220,5 +228,8 @@ class Runner:
 
     def _wake(self, app_id: str) -> None:
         for name in self._by_app.get(app_id, ()):
+            seen = self._seen.get(name)
+            if seen is not None:
+                seen.add(app_id)
             if wake := self._wakes.get(name):
                 wake.set()

@@ -5,7 +5,7 @@ The actions of a step go on independently: one that fails is left alone for a wh
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -20,6 +20,7 @@ from translators.kubernetes.objects import AppRecord, Begun, MarathonDeployment,
 
 __all__ = ["Progress", "Steps"]
 
+_AT_ONCE = 32  # actions that write at the same time
 _COUNTED = ("ScaleApplication", "RestartApplication")
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,8 @@ class Steps:
         self._apps = apps
         self._backoff = Backoff(clock)
         self._conflicts = Backoff(clock, first_s=0.05, most_s=5.0)
+        self._busy = asyncio.Semaphore(_AT_ONCE)
+        self._last: dict[str, dict[StepAction, Progress]] = {}
 
     def beginning(self, change: MarathonDeployment, step: int) -> Mapping[str, Any]:
         """The status with which a step begins. Written before its first order, so that a successor counts alike."""
@@ -47,31 +50,46 @@ class Steps:
         present = [
             i.uid for a in actions if a.action == "ScaleApplication" for i in self._apps.state(a.app).unsentenced
         ]
+        written = {app_id: {"old": b.old, "kill": b.kill, "cap": b.cap} for app_id, b in begun.items()}
         forgotten = dict.fromkeys(change.status.begun)  # a merge patch keeps what it does not name
-        return {"currentStep": step, "present": present, "begun": {**forgotten, **msgspec.to_builtins(begun)}}
+        return {"currentStep": step, "present": present, "begun": {**forgotten, **written}}
 
     def has_begun(self, change: MarathonDeployment) -> bool:
         """False if somebody has taken away what the step's arithmetic stands on."""
         actions = change.spec.steps[change.status.currentStep - 1].actions
         return all(a.app in change.status.begun for a in actions if a.action in _COUNTED)
 
-    async def advance(self, change: MarathonDeployment) -> Progress:
-        """Has every action of the current step do its next thing."""
+    async def advance(self, change: MarathonDeployment, changed: Collection[str] | None) -> Progress:
+        """Has every action of the current step do its next thing.
+
+        `changed` are the apps that something was seen of since the last time, None for all: an action that waits, and of
+        whose app nothing was seen, is not looked at again. A change may hold hundreds.
+        """
         actions = change.spec.steps[change.status.currentStep - 1].actions
-        parts = await asyncio.gather(*(self._guarded(change, action) for action in actions))
-        held = [part.held_s for part in parts if part.held_s]
+        records = _records(change)
+        last = self._last.setdefault(change.metadata.name, {})
+        due = [a for a in actions if changed is None or a.app in changed or _unsettled(last.get(a))]
+        parts = await asyncio.gather(*(self._guarded(change, action, records.get(action.app)) for action in due))
+        last.update(zip(due, parts, strict=True))
+        now = [last[action] for action in actions]
+        held = [part.held_s for part in now if part.held_s]
         return Progress(
-            done=all(part.done for part in parts),
-            again=any(part.again for part in parts),
+            done=all(part.done for part in now),
+            again=any(part.again for part in now),
             held_s=min(held, default=0.0),
         )
 
-    async def _guarded(self, change: MarathonDeployment, action: StepAction) -> Progress:
+    def forget(self, change_name: str) -> None:
+        """The step is over, or nobody drives the change any more."""
+        self._last.pop(change_name, None)
+
+    async def _guarded(self, change: MarathonDeployment, action: StepAction, record: AppRecord | None) -> Progress:
         key = f"{change.metadata.name} {action.action} {action.app}"
         if held_s := self._backoff.held_s(key):
             return Progress(held_s=held_s)
         try:
-            progress = await self._act(change, action)
+            async with self._busy:
+                progress = await self._act(change, action, record)
         except (Conflict, NotFound):  # somebody else was here meanwhile
             return Progress(held_s=self._conflicts.failed(key))
         except Exception as error:
@@ -84,8 +102,7 @@ class Steps:
         self._conflicts.succeeded(key)
         return progress
 
-    async def _act(self, change: MarathonDeployment, action: StepAction) -> Progress:
-        record = _records(change).get(action.app)
+    async def _act(self, change: MarathonDeployment, action: StepAction, record: AppRecord | None) -> Progress:
         seen = self._apps.state(action.app)
         decision = self._decide(change, action, record, seen)
         wrote = False
@@ -115,6 +132,10 @@ class Steps:
         if action.action == "ScaleApplication":
             return begin_scale(state)
         return begin_restart(self._apps.goal(action.app, record), state)
+
+
+def _unsettled(last: Progress | None) -> bool:
+    return last is None or last.again or last.held_s > 0
 
 
 def _records(change: MarathonDeployment) -> dict[str, AppRecord | None]:

@@ -343,7 +343,11 @@ class ChangeSpec(_Struct, frozen=True):
 
 
 class Begun(_Struct, frozen=True):
-    """How a rolling replace began: old instances then, those to be killed at once, most instances at a time."""
+    """How an action began: `old` instances were there, for a rolling replace those of other configurations.
+
+    `kill` of these are to be killed at once, less one for each new instance that was ready already (so it may be
+    negative); `cap` is the most instances at a time.
+    """
 
     old: int = 0
     kill: int = 0
@@ -355,8 +359,8 @@ class ChangeStatus(_Struct, frozen=True):
 
     `phase` is "" (accepted), "Running", "Succeeded" or "Failed"; `applied` is True once every MarathonApp carries
     this change (or a later one); `currentStep` is 1-based, 0 before the first; `present` are the uids of the pods that
-    were there when the current step began (a ScaleApplication waits for the others only), `begun` the arithmetic of
-    each RestartApplication of the step, by app id, as of its beginning.
+    were there when the current step began (a ScaleApplication waits for the others only), `begun` how each
+    ScaleApplication and RestartApplication of the step began, by app id.
     """
 
     phase: str = ""
