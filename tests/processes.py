@@ -34,7 +34,8 @@ class Process:
             text=True,
             env={**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})},
         )
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def _read(self) -> None:
         assert self.process.stdout
@@ -58,13 +59,20 @@ class Process:
     def kill(self) -> None:
         """kill -9."""
         self.process.kill()
-        self.process.wait(timeout=10)
+        self._ended(10)
+
+    def _ended(self, timeout_s: float) -> int:
+        status = self.process.wait(timeout=timeout_s)
+        self._reader.join(timeout=5)
+        assert self.process.stdout
+        self.process.stdout.close()
+        return status
 
     def stop(self, timeout_s: float = 20) -> int:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
-            return self.process.wait(timeout=timeout_s)
+            return self._ended(timeout_s)
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError("did not end after SIGTERM:\n" + "\n".join(self.lines[-40:])) from None

@@ -64,7 +64,7 @@ def instance(
         delay_s=seen.delay_s,
         waiting=seen.waiting,
         unschedulable=seen.unschedulable,
-        failure=_failure(made, seen, before, now=now, style=style),
+        failure=_failure(pod, made, seen, before, now=now, style=style),
         role=str((app or {}).get("role") or (before.role if before else "*")),
     )
 
@@ -73,7 +73,7 @@ def _kept(pod: Pod, seen: State, before: Instance | None) -> State:
     """While a pod is being stopped its task is shown as it was before."""
     if pod.metadata.deletionTimestamp is None or before is None or seen.condition in ("Running", before.condition):
         return seen
-    if seen.condition == "UnreachableInactive" or pod.status.phase in ("Failed", "Succeeded"):
+    if seen.condition == "UnreachableInactive":
         return seen
     return State(before.condition, before.state, since=before.since or None, started_at=before.started_at)
 
@@ -173,9 +173,13 @@ def _ready(
     return bool(same and same.ready) or (found is not None and found.status == "True")
 
 
-def _failure(made: Instance, seen: State, before: Instance | None, *, now: str, style: str) -> TaskFailure | None:
+def _failure(
+    pod: Pod, made: Instance, seen: State, before: Instance | None, *, now: str, style: str
+) -> TaskFailure | None:
     """The last unwanted end; one that the kubelet keeps repeating is told with the time it had first."""
     known = before.failure if before else None
+    if pod.metadata.deletionTimestamp is not None:
+        return known  # how it ends now is how it was asked to
     end, incarnation = (seen.end, made.incarnation) if seen.end else (seen.last_end, made.incarnation - 1)
     if end is None or not recorded(end.state, end.message):
         return known
