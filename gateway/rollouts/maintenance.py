@@ -16,6 +16,7 @@ from gateway.rollouts.apps import AppWrites
 from gateway.rollouts.changes import log_of, open_changes, touched_apps
 from gateway.rollouts.instances import Instances
 from translators.kubernetes.instances import Instance, TaskFailure
+from translators.kubernetes.names import app_object_name
 from translators.kubernetes.objects import GROUP, Begun, Deployment, MarathonApp, Pod
 
 __all__ = ["Maintenance"]
@@ -51,6 +52,9 @@ class Maintenance:
                 await self._wake.wait()
                 self._wake.clear()
                 await self._clock.sleep(_SOON_S)
+                if not self._cluster.synced:
+                    self._wake.set()  # what is not read yet must not be taken for absent
+                    continue
                 dirty, self._dirty = self._dirty, set()
                 for app_id in sorted(dirty):
                     await self._guarded(app_id)
@@ -97,10 +101,22 @@ class Maintenance:
             await self._put_right(app)
             await self.remove_empty_deployments(app_id)
         else:
-            for deployment in self._apps.deployments(app_id):
-                if not deployment.metadata.deletionTimestamp:
-                    log.warning("Deployment %s belongs to no app; removed", deployment.metadata.name)
-                    await self._apps.delete_deployment(deployment.metadata.name)
+            await self._remove_orphans(app_id)
+
+    async def _remove_orphans(self, app_id: str) -> None:
+        orphans = [d for d in self._apps.deployments(app_id) if not d.metadata.deletionTimestamp]
+        if not orphans or await self._app_now(app_id) is not None:
+            return
+        for deployment in orphans:
+            log.warning("Deployment %s belongs to no app; removed", deployment.metadata.name)
+            await self._apps.delete_deployment(deployment.metadata.name)
+
+    async def _app_now(self, app_id: str) -> MarathonApp | None:
+        """Asks the API server: each resource has its own watch, and that of the apps may be behind the others."""
+        try:
+            return await self._cluster.get(APPS, app_object_name(app_id))
+        except NotFound:
+            return None
 
     def _locked(self) -> frozenset[str]:
         if self._locked_apps is None:
@@ -117,6 +133,10 @@ class Maintenance:
             return
         decision = scale(goal, state, Begun(old=goal.instances))
         if decision.create or decision.replicas:
+            now = await self._app_now(app.spec.id)
+            if now is None or now.spec.sequence != app.spec.sequence:
+                self._mark(app.spec.id)
+                return
             log.warning(
                 "%s has %s of %s instances on its Deployments; put right",
                 app.spec.id,

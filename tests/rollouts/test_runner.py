@@ -246,6 +246,41 @@ async def test_scaling_by_hand_and_a_deleted_deployment_are_put_right(world: Wor
         await world.until(lambda: len(world.serving("/a")) == 3)
 
 
+async def test_a_watch_that_is_behind_costs_no_instance(world: World) -> None:
+    """The apps' watch lags: the cache has no app, or an older record, while the Deployments are as they shall be."""
+    async with world.runner():
+        await created(world)
+        world.accept({"/a": V1}, {"/a": record("/a", 5, version=2, config=1)})
+        apps = world.cluster.apps
+        stale = world.stored("/a")
+        await world.rest()
+        name = world.cluster.deployments.values()[0].metadata.name
+        for cached in (stale, None):
+            apps.put(stale.metadata.name, stale) if cached else apps.remove(stale.metadata.name)
+            world.cluster.set(DEPLOYMENTS, name, {"metadata": {"labels": {"touched": str(cached is None)}}})
+            for _ in range(40):
+                world.step()
+                await world.clock.advance(1.0)
+            assert len(world.serving("/a")) == 5
+
+
+async def test_nothing_is_touched_before_everything_has_been_read(world: World) -> None:
+    async with world.runner():
+        await created(world)
+    world.cluster.apps.synced = False
+    app = world.stored("/a")
+    world.cluster.apps.remove(app.metadata.name)
+    written = len(world.cluster.writes)
+    async with world.runner():
+        world.terminate(world.cluster.pods.values()[0].metadata.name)
+        await world.clock.advance(100)
+        assert len(world.cluster.writes) == written
+        world.cluster.apps.put(app.metadata.name, app)
+        world.cluster.apps.synced = True
+        await world.rest()
+    assert len(world.serving("/a")) == 3
+
+
 async def test_an_ended_pod_is_removed_and_its_failure_kept(world: World) -> None:
     async with world.runner():
         await created(world)
