@@ -272,6 +272,7 @@ async def test_nothing_is_touched_before_everything_has_been_read(world: World) 
     world.cluster.apps.remove(app.metadata.name)
     written = len(world.cluster.writes)
     async with world.runner():
+        await world.clock.settle()
         world.terminate(world.cluster.pods.values()[0].metadata.name)
         await world.clock.advance(100)
         assert len(world.cluster.writes) == written
