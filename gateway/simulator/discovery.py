@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gateway.simulator.kinds import Kinds
+from gateway.simulator.kinds import Kind, Kinds
 
 __all__ = ["answer"]
 
@@ -18,6 +18,8 @@ def answer(path: str, kinds: Kinds) -> Obj | str | None:
     parts = [part for part in path.split("/") if part]
     if path in ("/healthz", "/livez", "/readyz"):
         return "ok"
+    if parts[:2] == ["openapi", "v3"]:
+        return _openapi(parts[2:], kinds)
     if parts == ["version"]:
         return _VERSION
     if parts == ["api"]:
@@ -43,3 +45,35 @@ def _resources(kinds: Kinds, group: str, version: str) -> Obj:
     resources = [r for kind in kinds if (kind.group, kind.version) == (group, version) for r in kind.discovery()]
     name = f"{group}/{version}" if group else version
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": name, "resources": resources}
+
+
+def _openapi(parts: list[str], kinds: Kinds) -> Obj | None:
+    """As much of OpenAPI v3 as kubectl needs to know that it may leave validation to the server."""
+    if not parts:
+        groups = kinds.groups().items()
+        versions = [f"apis/{group}/{version}" if group else f"api/{version}" for group, found in groups for version in found]
+        return {"paths": {path: {"serverRelativeURL": f"/openapi/v3/{path}"} for path in versions}}
+    group, version = ("", parts[1]) if parts[0] == "api" else (parts[1], parts[-1])
+    found = [kind for kind in kinds if (kind.group, kind.version) == (group, version)]
+    if not found:
+        return None
+    return {
+        "openapi": "3.0.0",
+        "info": {"title": "Kubernetes", "version": "v1.35.4"},
+        "paths": {_object_path(kind): {"patch": _patch_operation(kind)} for kind in found},
+    }
+
+
+def _object_path(kind: Kind) -> str:
+    prefix = f"/apis/{kind.group}/{kind.version}" if kind.group else f"/api/{kind.version}"
+    return f"{prefix}/{'namespaces/{namespace}/' if kind.namespaced else ''}{kind.plural}/{{name}}"
+
+
+def _patch_operation(kind: Kind) -> Obj:
+    names = ("dryRun", "fieldManager", "fieldValidation", "force")
+    return {
+        "parameters": [{"name": name, "in": "query", "schema": {"type": "string"}} for name in names],
+        "responses": {"200": {"description": "OK"}},
+        "x-kubernetes-action": "patch",
+        "x-kubernetes-group-version-kind": {"group": kind.group, "version": kind.version, "kind": kind.kind},
+    }

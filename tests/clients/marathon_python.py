@@ -24,13 +24,15 @@ def call(name, *args, **kwargs):
     except Exception as error:  # what the client makes of an answer is the result
         print(json.dumps({"method": name, "error": type(error).__name__, "text": str(error)}), flush=True)
         return None
-    print(json.dumps({"method": name, "answer": shown(answer)}), flush=True)
+    print(json.dumps({"method": name, "answer": shown(answer)}, default=str), flush=True)
     return answer
 
 
 def shown(answer):
     if isinstance(answer, list):
         return [shown(item) for item in answer]
+    if isinstance(answer, bytes):
+        return answer.decode()
     return answer.json_repr(minimal=True) if hasattr(answer, "json_repr") else answer
 
 
@@ -50,6 +52,16 @@ def running(app_id, count, seconds=30):
             return
         time.sleep(0.1)
     raise SystemExit(f"{app_id} does not run {count} tasks")
+
+
+def gone(app_id, task_id, seconds=30):
+    """A killed task is listed until it has ended."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if task_id not in [task.id for task in client.list_tasks(app_id)]:
+            return
+        time.sleep(0.1)
+    raise SystemExit(f"{task_id} did not end")
 
 
 events = []
@@ -108,7 +120,9 @@ call("restart_app", "/py/web")
 call("list_deployments")
 settled()
 running("/py/web", 2)
-call("kill_task", "/py/web", client.list_tasks("/py/web")[0].id)
+victim = client.list_tasks("/py/web")[0].id
+call("kill_task", "/py/web", victim)
+gone("/py/web", victim)
 running("/py/web", 2)
 call("kill_given_tasks", [client.list_tasks("/py/web")[0].id], scale=True)
 settled()

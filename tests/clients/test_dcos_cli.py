@@ -61,10 +61,10 @@ def test_the_life_of_an_app_through_the_cli(dcos: Dcos, tmp_path: Path) -> None:
     assert read(dcos("marathon", "app", "show", "/cli/web"))["tasksRunning"] == 1
     assert "already exists" in dcos("marathon", "app", "add", str(definition), check=False)
 
-    assert "Created deployment" in dcos("marathon", "app", "update", "/cli/web", "instances=2", 'labels={"a":"b"}')
+    assert "Created deployment" in dcos("marathon", "app", "update", "/cli/web", "instances=2", "backoffSeconds=2")
     settled(dcos)
     shown = read(dcos("marathon", "app", "show", "/cli/web"))
-    assert (shown["instances"], shown["labels"]) == (2, {"a": "b"})
+    assert (shown["instances"], shown["backoffSeconds"]) == (2, 2)
     assert len(read(dcos("marathon", "app", "version", "list", "/cli/web"))) == 2
     assert read(dcos("marathon", "app", "show", "--app-version=-1", "/cli/web"))["instances"] == 1
 
@@ -83,30 +83,30 @@ def test_the_life_of_an_app_through_the_cli(dcos: Dcos, tmp_path: Path) -> None:
 
 def test_tasks_and_deployments_through_the_cli(dcos: Dcos, tmp_path: Path) -> None:
     definition = tmp_path / "app.json"
-    definition.write_text(json.dumps({**APP, "id": "/cli/tasks", "instances": 2}))
+    definition.write_text(json.dumps({**APP, "id": "/cli/jobs", "instances": 2}))
     dcos("marathon", "app", "add", str(definition))
     settled(dcos)
-    tasks = read(dcos("marathon", "task", "list", "--json", "/cli/tasks"))
+    tasks = read(dcos("marathon", "task", "list", "--json", "/cli/jobs"))
     assert len(tasks) == 2
     assert tasks[0]["id"] in dcos("marathon", "task", "list")
-    assert read(dcos("marathon", "task", "show", tasks[0]["id"]))["appId"] == "/cli/tasks"
+    assert read(dcos("marathon", "task", "show", tasks[0]["id"]))["appId"] == "/cli/jobs"
     assert read(dcos("marathon", "task", "stop", tasks[0]["id"]))["id"] == tasks[0]["id"]
     eventually(lambda: tasks[0]["id"] not in dcos("marathon", "task", "list"), every_s=0.2)
     dcos("marathon", "task", "kill", "--scale", tasks[1]["id"])
     settled(dcos)
-    assert read(dcos("marathon", "app", "show", "/cli/tasks"))["instances"] == 1
+    assert read(dcos("marathon", "app", "show", "/cli/jobs"))["instances"] == 1
 
-    dcos("marathon", "app", "update", "/cli/tasks", "cpus=100000", "instances=1")
+    dcos("marathon", "app", "update", "/cli/jobs", "cpus=100000", "instances=1")
     deployment = read(dcos("marathon", "deployment", "list", "--json"))[0]["id"]
-    assert "Changes blocked" in dcos("marathon", "app", "update", "/cli/tasks", "cpus=0.2", check=False)
+    assert "Changes blocked" in dcos("marathon", "app", "update", "/cli/jobs", "cpus=0.2", check=False)
     dcos("marathon", "deployment", "rollback", deployment)
     settled(dcos)
-    assert read(dcos("marathon", "app", "show", "/cli/tasks"))["cpus"] == 0.1
+    assert read(dcos("marathon", "app", "show", "/cli/jobs"))["cpus"] == 0.1
 
-    dcos("marathon", "app", "update", "/cli/tasks", "cpus=100000")
+    dcos("marathon", "app", "update", "/cli/jobs", "cpus=100000")
     deployment = read(dcos("marathon", "deployment", "list", "--json"))[0]["id"]
     dcos("marathon", "deployment", "stop", deployment)
     dcos("marathon", "deployment", "watch", deployment, "--max-count=20", "--interval=1")
     settled(dcos)
-    dcos("marathon", "app", "remove", "--force", "/cli/tasks")
+    dcos("marathon", "app", "remove", "--force", "/cli/jobs")
     settled(dcos)
