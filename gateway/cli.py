@@ -198,7 +198,8 @@ async def _run_dev(options: argparse.Namespace, settings: Settings) -> None:
             text = _TRY_NEXT.format(url=address, cluster=url, nodes=options.nodes, kubeconfig=kubeconfig, files=files)
             print(f"marathon-gateway runs on an embedded cluster.{text}", flush=True)
 
-        await serve(settings.model_copy(update={"kubeconfig": kubeconfig}), ready=say)
+        embedded = {"kubeconfig": kubeconfig, "networks": settings.networks or {"*": ""}}
+        await serve(settings.model_copy(update=embedded), ready=say)
 
 
 async def _run_simulator(options: argparse.Namespace) -> None:

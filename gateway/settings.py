@@ -145,9 +145,11 @@ class Settings(BaseModel):
     )
     networks: Pairs = Field(
         {},
-        description="Container networks by Marathon's name, e.g. `dcos=`: the value is a Multus network, empty for the pod network.",
+        description="Container networks by Marathon's name, e.g. `dcos=`: the value is a Multus network, empty for the pod network; the name `*` stands for all others. `mgw dev` has `*=`.",
     )
-    users: Pairs = Field({}, description="Numeric ids of user names, e.g. `nobody=65534`.")
+    users: Pairs = Field(
+        {"nobody": "65534"}, description="Numeric ids of user names beside root, e.g. `nobody=65534,www-data=33`."
+    )
     secrets: Pairs = Field(
         {}, description="Secret sources and where they are on the cluster, e.g. `db/password=db-secret/password`."
     )

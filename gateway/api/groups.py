@@ -32,9 +32,9 @@ class Groups:
             ("/v2/groups", Resource(root)),
             ("/v2/groups/versions", Resource({"GET": self.versions})),
             ("/v2/groups/apps", Resource({"GET": self.apps})),
-            ("/v2/groups/versions/{version}", Resource({"GET": self.version})),
+            ("/v2/groups/versions/{version}", Resource({"GET": self.version, "PUT": self.rollback})),
             ("/v2/groups/{id:path}/versions", Resource({"GET": self.versions})),
-            ("/v2/groups/{id:path}/versions/{version}", Resource({"GET": self.version})),
+            ("/v2/groups/{id:path}/versions/{version}", Resource({"GET": self.version, "PUT": self.rollback})),
             ("/v2/groups/{id:path}/apps", Resource({"GET": self.apps})),
             ("/v2/groups/{id:path}", Resource(root)),
         ]
@@ -69,6 +69,11 @@ class Groups:
         if wanted not in {version for app in self._below(group) for version in self._engine.versions(app.id)}:
             raise not_found(f"Group '{group}' does not exist")
         return json_reply(msgspec.json.encode(self._tree(group, then, _DEFAULT)))
+
+    async def rollback(self, request: Request) -> Response:
+        """Only very old Marathons had this path; marathon-python still calls it."""
+        source = {"version": timestamp(request.path_params["version"])}
+        return accepted(await self._engine.update_group(_group(request), source, force=flag(request, "force")))
 
     async def post(self, request: Request) -> Response:
         change, made = await self._engine.create_group(

@@ -12,13 +12,13 @@ from gateway.engines.engine import Engine
 
 __all__ = ["Info"]
 
-# What a Marathon with default flags says of itself; `ApiSettings.info` replaces what is set here.
+# What a Marathon with default flags says of itself (clients parse these; there is neither ZooKeeper nor Mesos here); `ApiSettings.info` replaces what is set here.
 _MARATHON_CONFIG: dict[str, Any] = {
     "access_control_allow_origin": None, "checkpoint": True, "decline_offer_duration": 120000, "default_network_name": None,
     "env_vars_prefix": None, "executor": "//cmd", "failover_timeout": 604800, "features": [], "framework_name": "marathon",
     "ha": True, "hostname": "127.0.0.1", "launch_token": 100, "launch_token_refresh_interval": 30000,
     "leader_proxy_connection_timeout_ms": 5000, "leader_proxy_read_timeout_ms": 10000, "local_port_max": 20000,
-    "local_port_min": 10000, "master": "kubernetes", "max_instances_per_offer": 5, "mesos_bridge_name": "mesos-bridge",
+    "local_port_min": 10000, "master": "zk://localhost:2181/mesos", "max_instances_per_offer": 5, "mesos_bridge_name": "mesos-bridge",
     "mesos_heartbeat_failure_threshold": 5, "mesos_heartbeat_interval": 15000, "mesos_leader_ui_url": "", "mesos_role": "*",
     "mesos_user": "root", "new_group_enforce_role": "Off", "min_revive_offers_interval": 5000, "offer_matching_timeout": 3000,
     "on_elected_prepare_timeout": 180000, "reconciliation_initial_delay": 15000, "reconciliation_interval": 600000,
@@ -27,7 +27,7 @@ _MARATHON_CONFIG: dict[str, Any] = {
     "task_lost_expunge_interval": 30000, "task_reservation_timeout": 20000, "webui_url": None, "maintenance_mode": True,
 }  # fmt: skip
 _ZOOKEEPER_CONFIG = {
-    "zk": "kubernetes", "zk_compression": True, "zk_compression_threshold": 65536, "zk_connection_timeout": 10000,
+    "zk": "zk://localhost:2181/marathon", "zk_compression": True, "zk_compression_threshold": 65536, "zk_connection_timeout": 10000,
     "zk_max_node_size": 1024000, "zk_max_versions": 50, "zk_session_timeout": 10000, "zk_timeout": 10000,
 }  # fmt: skip
 _FRAMEWORK_ID = "6d617261-7468-4f6e-8a67-617465776179-0000"
@@ -54,7 +54,11 @@ class Info:
                 "elected": leader == self._settings.address,
                 "leader": leader,
                 "frameworkId": _FRAMEWORK_ID,
-                "marathon_config": {**_MARATHON_CONFIG, **self._settings.info},
+                "marathon_config": {
+                    **_MARATHON_CONFIG,
+                    "mesos_leader_ui_url": f"http://{self._settings.address}/",
+                    **self._settings.info,
+                },
                 "zookeeper_config": _ZOOKEEPER_CONFIG,
                 "http_config": {"http_port": self._settings.http_port, "https_port": 8443},
             }

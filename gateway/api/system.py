@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from gateway.api.replies import HttpError, json_reply, not_found
 from gateway.api.requests import body
-from gateway.api.resource import Resource
+from gateway.api.resource import Handler, Resource
 from gateway.engines.engine import Engine
 from translators.marathon.errors import Detail, InvalidDefinition, InvalidJson
 
@@ -25,6 +25,13 @@ _LEVELS = {
 }
 
 
+def _redirect(location: str) -> Handler:
+    async def respond(_request: Request) -> Response:
+        return Response(b"", 302, headers={"Location": location})
+
+    return respond
+
+
 class System:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -33,6 +40,9 @@ class System:
         return [
             ("/ping", Resource({"GET": self.ping}, negotiates=True)),
             ("/", Resource({"GET": self.root}, negotiates=True)),
+            ("/ui", Resource({"GET": _redirect("/ui/")}, negotiates=True)),
+            ("/help", Resource({"GET": _redirect("api-console/index.html")}, negotiates=True)),
+            ("/api-console", Resource({"GET": _redirect("/api-console/")}, negotiates=True)),
             ("/metrics", Resource({"GET": self.metrics}, negotiates=True)),
             ("/metrics/prometheus", Resource({"GET": self.prometheus}, produces="text/plain")),
             ("/logging", Resource({"GET": self.loggers, "POST": self.set_level})),
@@ -56,10 +66,10 @@ class System:
         return Response(b"", 204)
 
     async def root(self, request: Request) -> Response:
-        """A redirect to a user interface would be stored by the DC/OS CLI as the cluster's address; HEAD is 200."""
+        """To the user interface. HEAD is 200: the DC/OS CLI would store where it leads as the cluster's address."""
         if request.method == "HEAD":
             return json_reply({})
-        return Response(b"", 302, headers={"Location": f"http://{request.headers.get('host', '')}/v2/info"})
+        return Response(b"", 302, headers={"Location": f"http://{request.headers.get('host', '')}/ui/"})
 
     async def metrics(self, request: Request) -> Response:
         if "text/plain" in request.headers.get("accept", "") and "json" not in request.headers.get("accept", ""):

@@ -17,6 +17,7 @@ __all__ = [
     "cancelled_by",
     "decode_changes",
     "encode_changes",
+    "in_log",
     "listed",
     "locked_by",
     "log_of",
@@ -65,9 +66,14 @@ def open_changes(store: Store[MarathonDeployment]) -> list[MarathonDeployment]:
     return [change for change in log_of(store) if change.open]
 
 
+def in_log(change: MarathonDeployment) -> bool:
+    """Whether its name is a number of the log: what somebody made by hand may be called anything."""
+    return _NAME.fullmatch(change.metadata.name) is not None
+
+
 def log_of(store: Store[MarathonDeployment]) -> list[MarathonDeployment]:
     """All that is kept of the log, oldest first. An object whose name is no number of it is not part of it."""
-    numbered = (change for change in store.values() if _NAME.fullmatch(change.metadata.name))
+    numbered = (change for change in store.values() if in_log(change))
     return sorted(numbered, key=lambda change: change.sequence)
 
 

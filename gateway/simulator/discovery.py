@@ -51,7 +51,9 @@ def _openapi(parts: list[str], kinds: Kinds) -> Obj | None:
     """As much of OpenAPI v3 as kubectl needs to know that it may leave validation to the server."""
     if not parts:
         groups = kinds.groups().items()
-        versions = [f"apis/{group}/{version}" if group else f"api/{version}" for group, found in groups for version in found]
+        versions = [
+            f"apis/{group}/{version}" if group else f"api/{version}" for group, found in groups for version in found
+        ]
         return {"paths": {path: {"serverRelativeURL": f"/openapi/v3/{path}"} for path in versions}}
     group, version = ("", parts[1]) if parts[0] == "api" else (parts[1], parts[-1])
     found = [kind for kind in kinds if (kind.group, kind.version) == (group, version)]

@@ -70,7 +70,7 @@ def deployment(app: App, *, version: str, config_version: str, platform: Platfor
 
 
 def _pod_annotations(app: App, platform: Platform) -> dict[str, str]:
-    names = [platform.networks.get(n.get("name", ""), "") for n in app.get("networks") or ()]
+    names = [platform.network(n.get("name", "")) or "" for n in app.get("networks") or ()]
     networks = ",".join(name for name in names if name)
     return {
         PORTS: ports_annotation(ports(app, prefix=platform.env_vars_prefix)),

@@ -34,7 +34,9 @@ def health(pod: Pod, status: ContainerStatus, *, events: Sequence[Event], before
             lastFailureCause=known.lastFailureCause if known else None,
         )
     failures = _failures(status, events)
-    if known is None and (status.started is False or not failures):
+    if status.started is False:  # within the grace period a failure counts for nothing, but there is a result
+        return known or (Health(alive=False) if failures else None)
+    if known is None and not failures:
         return None
     return _failed(known, failures, changed)
 

@@ -39,7 +39,7 @@ class Platform:
     """Prefix of HOST and PORT* in the tasks' environment, as Marathon's flag of that name."""
 
     networks: Mapping[str, str] = field(default_factory=dict)
-    """Container networks by Marathon's name; the value is a Multus network, empty for the pod network."""
+    """Container networks by Marathon's name; the value is a Multus network, empty for the pod network. `*` is any other name."""
 
     users: Mapping[str, str] = field(default_factory=dict)
     """Numeric ids (`65534` or `1000:1000`) of user names."""
@@ -72,6 +72,10 @@ class Platform:
         """Name and key of the Secret that holds what Marathon's secret store has at `source`."""
         name, _, key = self.secrets.get(source, "").partition("/")
         return (name, key or "value") if name else (secret_name(source), "value")
+
+    def network(self, name: str) -> str | None:
+        """What a container network is here (see `networks`), None if it is unknown."""
+        return self.networks.get(name, self.networks.get("*"))
 
     def takes_variable(self, name: str) -> bool:
         """Whether the cluster takes this name of an environment variable."""

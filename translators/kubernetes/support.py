@@ -88,9 +88,9 @@ def _fetch(app: App, platform: Platform) -> Iterator[Detail]:
 def _networks(app: App, platform: Platform) -> Iterator[Detail]:
     named = [(i, n.get("name")) for i, n in enumerate(app.get("networks") or ()) if n.get("name")]
     for i, name in named:
-        if name not in platform.networks:
+        if platform.network(str(name)) is None:
             yield Detail(f"/networks({i})/name", (f"network '{name}' is not known to this platform",))
-    if len(named) > 1 and not all(platform.networks.get(str(name)) for _, name in named):
+    if len(named) > 1 and not all(platform.network(str(name)) for _, name in named):
         yield Detail("/networks", ("only one container network is supported by this platform",))
 
 

@@ -23,7 +23,7 @@ from gateway.engines.kubernetes.writer import Edit, Refusals, Wanted, Writer
 from gateway.kubernetes.cluster import Changed, Cluster
 from gateway.kubernetes.errors import KubernetesError, NotFound
 from gateway.kubernetes.resources import APPS, CHANGES, PODS, REVISIONS
-from gateway.rollouts.changes import decode_changes, listed, locked_by, open_changes
+from gateway.rollouts.changes import listed, locked_by, open_changes, readable_changes
 from gateway.rollouts.instances import Instances
 from translators.kubernetes.instances import Instance, TaskFailure
 from translators.kubernetes.names import app_object_name, revision_name
@@ -392,7 +392,7 @@ class KubernetesEngine:
     def _rollback(self, change: MarathonDeployment) -> Edit:
         """The reverse of what `change` did, on what is there now. Earlier configurations come back as they were."""
         wanted: dict[str, Wanted | None] = {}
-        for edit in decode_changes(change.spec):
+        for edit in readable_changes(change):
             if edit.before is None:
                 wanted[edit.id] = None
                 continue
@@ -432,7 +432,7 @@ class KubernetesEngine:
         since = stored.spec.versions[0] if stored and stored.spec.versions else ""
         found = {}
         for change in self._cluster.changes.values():
-            for edit in decode_changes(change.spec):
+            for edit in readable_changes(change):
                 if edit.id == app_id and edit.after and edit.after.version >= since:
                     found[edit.after.version] = edit.after
         return found
@@ -462,7 +462,7 @@ class KubernetesEngine:
     def _touch_deployment(self, deployment_id: str) -> None:
         for change in self._cluster.changes.values():
             if change.spec.id == deployment_id:
-                for edit in decode_changes(change.spec):
+                for edit in readable_changes(change):
                     self._root.touch(edit.id)
 
 

@@ -12,7 +12,7 @@ from gateway.engines.engine import App
 from gateway.engines.kubernetes.fold import Touch, fold
 from gateway.kubernetes.cluster import Changed, Cluster
 from gateway.kubernetes.resources import APPS, CHANGES
-from gateway.rollouts.changes import decode_changes
+from gateway.rollouts.changes import in_log, readable_changes
 from translators.kubernetes.objects import AppRecord, MarathonApp, MarathonDeployment
 
 __all__ = ["Root", "app_of"]
@@ -80,10 +80,10 @@ class Root:
 
     def _change_seen(self, before: MarathonDeployment | None, after: MarathonDeployment | None) -> None:
         change = after or before
-        if change is None:
+        if change is None or not in_log(change):
             return
         self._highest = max(self._highest, change.sequence)
-        for edit in decode_changes(change.spec):
+        for edit in readable_changes(change):
             touches = self._touches.setdefault(edit.id, {})
             if after is None:
                 touches.pop(change.sequence, None)

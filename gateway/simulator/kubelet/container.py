@@ -12,7 +12,7 @@ from typing import Any
 
 from gateway.simulator.controllers.recorder import stamp
 from gateway.simulator.kubelet.backoff import Backoff
-from gateway.simulator.kubelet.environment import ConfigError
+from gateway.simulator.kubelet.environment import ConfigError, expand
 from gateway.simulator.kubelet.fetch import FetchFailed, fetch
 from gateway.simulator.kubelet.health import Health
 from gateway.simulator.kubelet.launch import Launch, launch
@@ -255,7 +255,8 @@ class Container:
         """Executes one probe or hook."""
         around, timeout_s = self._around, float(probe.get("timeoutSeconds") or 1)
         if action := probe.get("exec"):
-            command = [around.sandbox.rewrite(self._spec, word) for word in action.get("command") or ()]
+            words = (expand(word, plan.env) for word in action.get("command") or ())
+            command = [around.sandbox.rewrite(self._spec, word) for word in words]
             return await around.prober.command(command, directory=plan.directory, env=plan.env, timeout_s=timeout_s)
         for kind, run in (("httpGet", around.prober.http), ("tcpSocket", around.prober.tcp)):
             if action := probe.get(kind):

@@ -55,6 +55,7 @@ def _body(name: str, labels: dict[str, str]) -> dict[str, Any]:
     standard = {
         "kubernetes.io/hostname": name,
         "kubernetes.io/os": "linux",
+        "attribute.marathon-gateway.io/rack": f"rack-{name.rpartition('-')[2]}",
     }
     return {
         "apiVersion": "v1",

@@ -193,10 +193,10 @@ def test_health_is_unknown_until_the_first_result_and_then_follows_the_condition
     assert sick.health[0].firstSuccess == fine.health[0].firstSuccess
 
 
-def test_failures_in_the_grace_period_are_no_result() -> None:
+def test_failures_in_the_grace_period_count_for_nothing_but_the_task_is_not_alive() -> None:
     events = [event("Unhealthy", "Startup probe failed: connection refused")]
     found = seen({**running(started=False), **ready("False", STARTED)}, app=CHECKED, events=events)
-    assert found.healthy is None
+    assert (found.healthy, found.health) == (False, (Health(alive=False),))
 
 
 def test_each_task_starts_without_health() -> None:
