@@ -42,7 +42,7 @@ def create_app(
         *Queue(engine).routes(),
         *Groups(engine, fragments).routes(),
         *Info(engine, settings).routes(),
-        *System(engine).routes(),
+        *System(engine, settings).routes(),
     ]
     cluster = Cluster(settings.cluster_name, settings.address, cluster_id, settings.credentials)
     routes: list[BaseRoute] = [Route("/v2/events", EventStream(hub, clock))]

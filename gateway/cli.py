@@ -198,7 +198,12 @@ async def _run_dev(options: argparse.Namespace, settings: Settings) -> None:
             text = _TRY_NEXT.format(url=address, cluster=url, nodes=options.nodes, kubeconfig=kubeconfig, files=files)
             print(f"marathon-gateway runs on an embedded cluster.{text}", flush=True)
 
-        embedded = {"kubeconfig": kubeconfig, "networks": settings.networks or {"*": ""}}
+        unsupported = settings.unsupported if "unsupported" in settings.model_fields_set else "warn"
+        embedded = {
+            "kubeconfig": kubeconfig,
+            "networks": settings.networks or {"*": ""},
+            "unsupported": unsupported,  # decision 5: a laptop is for trying things
+        }
         await serve(settings.model_copy(update=embedded), ready=say)
 
 

@@ -141,7 +141,7 @@ class Settings(BaseModel):
     )
     unsupported: Literal["refuse", "warn"] = Field(
         "refuse",
-        description="What Kubernetes cannot honour: `refuse` with 422, or `warn`: accept and say so on the app.",
+        description="What Kubernetes cannot honour: `refuse` with 422, or `warn`: accept and say so on the app. `mgw dev` has `warn`.",
     )
     networks: Pairs = Field(
         {},

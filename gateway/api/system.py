@@ -6,9 +6,10 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.api.replies import HttpError, json_reply, not_found
+from gateway.api.replies import json_reply, not_found
 from gateway.api.requests import body
 from gateway.api.resource import Handler, Resource
+from gateway.api.settings import ApiSettings
 from gateway.engines.engine import Engine
 from translators.marathon.errors import Detail, InvalidDefinition, InvalidJson
 
@@ -33,8 +34,9 @@ def _redirect(location: str) -> Handler:
 
 
 class System:
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, settings: ApiSettings) -> None:
         self._engine = engine
+        self._settings = settings
 
     def routes(self) -> list[tuple[str, Resource]]:
         return [
@@ -118,7 +120,8 @@ class System:
         return json_reply(asked)
 
     async def config(self, _request: Request) -> Response:
-        raise HttpError(404, "URI not found")
+        """The settings that Marathon has too; none of them is secret."""
+        return json_reply(dict(self._settings.info))
 
     async def plugins(self, _request: Request) -> Response:
         return json_reply({"plugins": []})

@@ -1,6 +1,7 @@
 """Asks a gateway what a real Marathon 1.11.24 was once asked, and lists where the answers differ.
 
     python -m tests.golden.replay http://127.0.0.1:8080 [SCENARIO ...]
+    python -m tests.golden.replay --write
 
 A scenario is an ordered list of requests to a server that starts empty. Compared are the status, the headers that clients
 read and the body as JSON. What differs from run to run (moments, ids, addresses, ports) is compared by kind, and learned:
@@ -20,9 +21,10 @@ from typing import Any
 
 import httpx
 
-__all__ = ["Result", "replay", "scenarios"]
+__all__ = ["RESULTS", "Result", "replay", "scenarios", "summary"]
 
 RECORDINGS = Path(__file__).with_name("recordings")
+RESULTS = Path(__file__).with_name("results.json")
 HEADERS = ("content-type", "location", "marathon-deployment-id", "allow")
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z")
@@ -200,24 +202,43 @@ def _settle(server: httpx.Client) -> None:
     _until(lambda: server.get("/v2/deployments").json() == [])
 
 
-def _until(done: Any, seconds: float = 8) -> None:
+def _until(done: Any, seconds: float = 3) -> None:
     end = time.monotonic() + seconds
     while not done() and time.monotonic() < end:
         time.sleep(0.05)
 
 
+def summary(results: list[Result]) -> dict[str, Any]:
+    """Counts, and the names of what differs."""
+    return {
+        "answers": len(results),
+        "equal": sum(not r.differences and not r.mended for r in results),
+        "mended": sum(r.mended for r in results),
+        "different": [r.name for r in results if r.differences],
+    }
+
+
 def main() -> None:
+    """With a URL: prints what differs there. With `--write`: replays all scenarios, each on a server of its own."""
+    if sys.argv[1:] == ["--write"]:
+        from tests.processes import mgw_dev
+
+        found = {}
+        for scenario in scenarios():
+            with mgw_dev() as base:
+                found[scenario] = summary(list(replay(base, scenario)))
+        RESULTS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        return
     for scenario in sys.argv[2:] or scenarios():
         results = list(replay(sys.argv[1], scenario))
-        different = [r for r in results if r.differences]
-        for result in different:
-            print(
-                f"{scenario} {result.name}\n    {result.request}", *(f"\n        {d}" for d in result.differences[:8])
-            )
-        mended = sum(r.mended for r in results)
-        print(
-            f"{scenario}: {len(results) - len(different) - mended} equal, {mended} mended, {len(different)} different"
-        )
+        for result in results:
+            if result.differences:
+                print(
+                    f"{scenario} {result.name}\n    {result.request}",
+                    *(f"\n        {d}" for d in result.differences[:8]),
+                )
+        row = summary(results)
+        print(f"{scenario}: {row['equal']} equal, {row['mended']} mended, {len(row['different'])} different")
 
 
 if __name__ == "__main__":

@@ -92,7 +92,10 @@ async def test_a_rolling_update_keeps_to_surge_and_availability(work: Work) -> N
     await work.create(deployment("d", 2, spec=rolling))
     await work.run(*work.pods())
     found = work.get("d")
-    template = {**found["spec"]["template"], "metadata": {**found["spec"]["template"]["metadata"], "annotations": {"v": "2"}}}
+    template = {
+        **found["spec"]["template"],
+        "metadata": {**found["spec"]["template"]["metadata"], "annotations": {"v": "2"}},
+    }
     work.objects.update("deployments", {**found, "spec": {**found["spec"], "template": template}})
     await work.settle()
     for _ in range(6):
@@ -114,7 +117,10 @@ async def test_recreate_waits_for_the_old_pods(work: Work) -> None:
     old = work.pods()
     await work.run(*old)
     found = work.get("d")
-    template = {**found["spec"]["template"], "metadata": {**found["spec"]["template"]["metadata"], "annotations": {"v": "2"}}}
+    template = {
+        **found["spec"]["template"],
+        "metadata": {**found["spec"]["template"]["metadata"], "annotations": {"v": "2"}},
+    }
     work.objects.update("deployments", {**found, "spec": {**found["spec"], "template": template}})
     await work.settle()
     assert work.doomed() == {p["metadata"]["name"] for p in old} == work.names()
@@ -127,7 +133,10 @@ async def test_recreate_waits_for_the_old_pods(work: Work) -> None:
 async def test_history_limit_zero_leaves_one_replica_set_after_a_template_change(work: Work) -> None:
     await work.create(deployment("d", 0, spec={"revisionHistoryLimit": 0}))
     found = work.get("d")
-    template = {**found["spec"]["template"], "metadata": {**found["spec"]["template"]["metadata"], "annotations": {"v": "2"}}}
+    template = {
+        **found["spec"]["template"],
+        "metadata": {**found["spec"]["template"]["metadata"], "annotations": {"v": "2"}},
+    }
     work.objects.update("deployments", {**found, "spec": {**found["spec"], "template": template}})
     await work.settle()
     assert len(work.sets()) == 1

@@ -39,7 +39,10 @@ def variables(container: dict[str, Any]) -> dict[str, str]:
 
 
 def test_two_pods_get_different_numbers_in_port_and_variable(objects: Objects) -> None:
-    declared = {"ports": [{"name": "p0", "containerPort": 10000}], "env": [{"name": "PORT0", "value": "10000"}, {"name": "PORT", "value": "$(PORT0)"}]}
+    declared = {
+        "ports": [{"name": "p0", "containerPort": 10000}],
+        "env": [{"name": "PORT0", "value": "10000"}, {"name": "PORT", "value": "$(PORT0)"}],
+    }
     made = [objects.create("pods", asking(name, dynamic(), **declared)) for name in ("a", "b")]
     found = [numbers(m)[0] for m in made]
     assert len(set(found)) == 2
@@ -91,7 +94,9 @@ def test_a_number_that_somebody_listens_on_is_not_given(objects: Objects) -> Non
         assert listener.getsockname()[1] not in {numbers(m)[0] for m in made}
 
 
-def test_numbers_are_released_with_their_pod_and_refused_when_none_is_left(objects: Objects, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_numbers_are_released_with_their_pod_and_refused_when_none_is_left(
+    objects: Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(ports, "LAST", ports.FIRST + 1)
     monkeypatch.setattr(ports, "_bindable", lambda _: True)
     declared = {"ports": [{"name": "p0", "containerPort": 1}]}

@@ -42,7 +42,9 @@ async def test_archives_are_unpacked_unless_told_otherwise(tmp_path: Path, name:
 async def test_an_executable_may_be_executed_and_is_not_unpacked(tmp_path: Path) -> None:
     source = archive(tmp_path / "tool.zip")
     (tmp_path / "box").mkdir()
-    await fetch(items({"uri": str(source), "extract": True, "executable": True, "destPath": "bin/tool"}), tmp_path / "box")
+    await fetch(
+        items({"uri": str(source), "extract": True, "executable": True, "destPath": "bin/tool"}), tmp_path / "box"
+    )
     assert os.access(tmp_path / "box/bin/tool", os.X_OK)
     assert list((tmp_path / "box/bin").iterdir()) == [tmp_path / "box/bin/tool"]
 
@@ -63,7 +65,12 @@ async def test_what_cannot_be_had_is_told(tmp_path: Path, item: dict[str, object
 
 def fetching(uri: str, command: str) -> dict[str, object]:
     mounts = [{"name": "sandbox", "mountPath": "/mnt/mesos/sandbox"}]
-    init = {"name": "fetch", "image": "fetcher", "env": [{"name": "FETCH", "value": items({"uri": uri, "extract": True})}], "volumeMounts": mounts}
+    init = {
+        "name": "fetch",
+        "image": "fetcher",
+        "env": [{"name": "FETCH", "value": items({"uri": uri, "extract": True})}],
+        "volumeMounts": mounts,
+    }
     app = {"name": "app", "command": [*SHELL, command], "volumeMounts": mounts}
     spec = {"initContainers": [init], "volumes": [{"name": "sandbox", "emptyDir": {}}], "restartPolicy": "Never"}
     return pod("fetch", containers=[app], **spec)

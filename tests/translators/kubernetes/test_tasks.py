@@ -24,6 +24,7 @@ from tests.translators.kubernetes.pods import (
     terminated,
     waiting,
 )
+from translators.kubernetes.instances import Health
 from translators.kubernetes.tasks import ended, instance
 
 BACK_OFF = "back-off 1m20s restarting failed container=app pod=web-1_marathon(uid)"
