@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.api.dcos import token
-from gateway.api.replies import error_reply, message
+from gateway.api.replies import TooLarge, error_reply, message
 from gateway.api.settings import ApiSettings
 
 __all__ = ["Marathon"]
@@ -38,10 +38,6 @@ _NAMES = {
 }  # fmt: skip
 
 log = logging.getLogger(__name__)
-
-
-class TooLarge(Exception):
-    pass
 
 
 class Marathon:

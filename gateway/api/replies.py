@@ -21,7 +21,7 @@ from gateway.engines.errors import (
 )
 from translators.marathon.errors import DefinitionError
 
-__all__ = ["HttpError", "accepted", "error_reply", "json_reply", "message", "not_found"]
+__all__ = ["HttpError", "TooLarge", "accepted", "error_reply", "json_reply", "message", "not_found"]
 
 _LOCKED = (
     "App is locked by one or more deployments. Override with the option '?force=true'. "
@@ -43,6 +43,10 @@ class HttpError(Exception):
         super().__init__(message)
         self.status = status
         self.body: dict[str, Any] = {"message": message, **({"details": []} if details else {})}
+
+
+class TooLarge(Exception):
+    """More of a body came than is allowed. Not a handler's to answer: the connection has to end as well."""
 
 
 def json_reply(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from gateway.api.replies import error_reply, message
+from gateway.api.replies import TooLarge, error_reply, message
 
 __all__ = ["Handler", "Resource"]
 
@@ -41,6 +41,8 @@ class Resource:
             return message(406, "Not Acceptable")
         try:
             return await handler(request)
+        except TooLarge:
+            raise
         except Exception as error:
             return error_reply(error)
 

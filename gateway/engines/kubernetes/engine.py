@@ -158,6 +158,7 @@ class KubernetesEngine:
         return [item for item in items if item]
 
     def versions(self, app_id: str) -> Sequence[str]:
+        self._require_sync()
         app = self._root.apps.get(app_id)
         if app is None:
             raise UnknownApp(app_id)
@@ -166,6 +167,7 @@ class KubernetesEngine:
         return sorted(known, reverse=True)
 
     async def app_at(self, app_id: str, version: str) -> App:
+        self._require_sync()
         app = self._root.apps.get(app_id)
         if app is None:
             raise UnknownApp(app_id)
