@@ -367,7 +367,7 @@ class KubernetesEngine:
         if then is not None:
             return self._wanted(then)
         if update.scale_by is not None:
-            return self._wanted(scaled(apps, update.id, update.scale_by))
+            return self._wanted(scaled(apps, update.id, update.scale_by, limit=self._rules.max_instances))
         return self._wanted(wanted_apps(update, apps))
 
     async def _group_at(self, update: GroupUpdate) -> Mapping[str, dict[str, Any] | None]:

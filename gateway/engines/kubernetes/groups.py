@@ -65,7 +65,7 @@ def read_group(source: object, *, base: str, rules: Rules) -> GroupUpdate:
         lists_apps=frozenset(reading.lists_apps),
         lists_groups=frozenset(reading.lists_groups),
         groups=frozenset(reading.groups),
-        scale_by=float(scale_by) if scale_by is not None else None,
+        scale_by=scale_by,
         version=str(version) if version is not None else None,
     )
 
@@ -79,9 +79,17 @@ def wanted(update: GroupUpdate, apps: Iterable[App]) -> dict[str, dict[str, Any]
     return out
 
 
-def scaled(apps: Iterable[App], group_id: str, factor: float) -> dict[str, dict[str, Any]]:
-    """`scaleBy`: every app below, instances rounded up."""
-    return {app.id: {**app.definition, "instances": math.ceil(app.instances * factor)} for app in below(apps, group_id)}
+def scaled(apps: Iterable[App], group_id: str, factor: float, *, limit: int) -> dict[str, dict[str, Any]]:
+    """`scaleBy`: every app below, instances rounded up. Raises InvalidDefinition where that is more than `limit`."""
+    return {app.id: {**app.definition, "instances": _scaled(app, factor, limit)} for app in below(apps, group_id)}
+
+
+def _scaled(app: App, factor: float, limit: int) -> int:
+    wanted = app.instances * factor if app.instances else 0
+    if wanted > max(limit, app.instances):
+        text = f"{app.id} would have more than {limit} instances, the most on this platform (setting max_instances)"
+        raise InvalidDefinition([Detail("/scaleBy", (text,))])
+    return math.ceil(wanted)
 
 
 def _left_out(app_id: str, update: GroupUpdate) -> bool:
