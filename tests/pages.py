@@ -123,12 +123,8 @@ REASONS: tuple[tuple[str, str, str], ...] = (
     ("04", "docker-cmd", "The command really runs here, and fails without the image."),
     ("04", "fetch", "The URI is really fetched here, and is not there."),
     ("04", "uris", "The URI is really fetched here, and is not there."),
-    ("04", "docker-bridge", "Refused: Kubernetes host names have no dots (`--hostname a.b`)."),
-    ("04", "mesos-two-nets", "Refused: several container networks need Multus."),
-    ("04", "hc-multi", "Refused: one health check an app, so far."),
-    ("04", "check-", "Refused: general checks are not run yet."),
+    ("04", "cmd-full2", "The URI is really fetched here, and is not there."),
     ("04", "hc-", "Instance ids have the form `<app>.marathon-<uuid>` unless `task_id_style` is `instance`."),
-    ("04", "con-", "The embedded nodes have no such attribute."),
 )
 
 

@@ -149,6 +149,26 @@ async def test_a_group_update_that_makes_no_sense_is_422_and_changes_nothing(hou
     assert house.shape() == before
 
 
+@pytest.mark.parametrize(
+    ("body", "path", "text"),
+    [
+        ({"id": "/u", "apps": [{"id": "/v/a", "cmd": "true"}]}, "/apps(0)/id", "Identifier is not child of '/u'"),
+        ({"id": "/u", "apps": [{"id": "../a", "cmd": "true"}]}, "/apps(0)/id", "Identifier is not child of '/u'"),
+        ({"id": "/u", "groups": [{"id": "/v"}]}, "/groups(0)", "Group has to be child of groups with parent id"),
+        ({"id": "/Ā", "apps": [{"id": "a", "cmd": "true"}]}, "/id", "must fully match regular expression"),
+    ],
+)
+async def test_a_group_holds_only_what_is_below_it_and_has_an_id_of_marathons_grammar(
+    house: House, body: object, path: str, text: str
+) -> None:
+    answer = await house.client.post("/v2/groups", json=body)
+    assert answer.status_code == 422
+    (detail,) = answer.json()["details"]
+    assert detail["path"] == path
+    assert detail["errors"][0].startswith(text)
+    assert house.cluster.writes == []
+
+
 async def test_a_factor_beyond_all_numbers_is_422(house: House) -> None:
     await house.deployed("/g/a", instances=0)
     await house.deployed("/g/b", instances=2)

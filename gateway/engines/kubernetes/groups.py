@@ -12,7 +12,7 @@ from typing import Any
 from gateway.engines.engine import App
 from translators.marathon import Rules, read_app
 from translators.marathon.errors import Detail, InvalidDefinition, InvalidJson
-from translators.marathon.paths import absolute_id
+from translators.marathon.paths import absolute_id, parent, segment_details
 
 __all__ = ["GroupUpdate", "below", "exists", "read_group", "scaled", "wanted"]
 
@@ -94,12 +94,12 @@ def _scaled(app: App, factor: float, limit: int) -> int:
 
 def _left_out(app_id: str, update: GroupUpdate) -> bool:
     """Whether the nearest group that the update speaks of lists apps (or groups) without this one."""
-    parent = app_id.rpartition("/")[0] or "/"
-    if parent in update.groups:
-        return parent in update.lists_apps
-    while parent not in update.groups:
-        parent = parent.rpartition("/")[0] or "/"
-    return parent in update.lists_groups
+    group = parent(app_id)
+    if group in update.groups:
+        return group in update.lists_apps
+    while group not in update.groups:
+        group = parent(group)
+    return group in update.lists_groups
 
 
 class _Reading:
@@ -116,16 +116,24 @@ class _Reading:
         if depth > 50:
             raise InvalidDefinition([Detail(path, ("groups are nested too deeply for this platform",))])
         self.groups.add(group_id)
+        if details := segment_details(group_id, f"{path}/id"):
+            raise InvalidDefinition(details)
         self._refuse(body, path)
         for i, source in enumerate(_objects(body, "apps", path)):
             definition = read_app(source, rules=self._rules, base=group_id, path=f"{path}/apps({i})")
+            if not _is_child(str(source.get("id", "")), definition["id"], group_id):
+                text = f"Identifier is not child of '{group_id}'"
+                raise InvalidDefinition([Detail(f"{path}/apps({i})/id", (text,))])
             self.apps[definition["id"]] = definition
             self.lists_apps.add(group_id)
         for i, source in enumerate(_objects(body, "groups", path)):
             where = f"{path}/groups({i})"
             if not isinstance(source.get("id"), str):
                 raise InvalidJson([Detail(f"{where}/id", ("error.path.missing",))])
-            self.group(source, absolute_id(source["id"], group_id), where, depth + 1)
+            inner = absolute_id(source["id"], group_id)
+            if not inner.startswith(group_id.rstrip("/") + "/"):
+                raise InvalidDefinition([Detail(where, ("Group has to be child of groups with parent id",))])
+            self.group(source, inner, where, depth + 1)
         if isinstance(body.get("apps"), list):
             self.lists_apps.add(group_id)
         if isinstance(body.get("groups"), list):
@@ -141,6 +149,12 @@ class _Reading:
             details.append(Detail(f"{path}/enforceRole", ("enforceRole is not supported by this platform yet",)))
         if details:
             raise InvalidDefinition(details)
+
+
+def _is_child(written: str, app_id: str, group_id: str) -> bool:
+    """The root takes any app; another group what is below it, and by an absolute id only its direct children."""
+    below_it = app_id.startswith(group_id.rstrip("/") + "/")
+    return group_id == "/" or (below_it and (not written.startswith("/") or parent(app_id) == group_id))
 
 
 def _objects(body: Mapping[str, Any], key: str, path: str) -> list[dict[str, Any]]:
