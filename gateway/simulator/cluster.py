@@ -1,11 +1,14 @@
 """The embedded cluster as a whole: API server, controllers, scheduler, nodes with their kubelets.
 
-`serving` runs all of it on a socket for the time of a block and ends every process of every pod with it.
+`serving` runs all of it on a socket for the time of a block and ends every process of every pod with it. The API wants a
+token, made with the cluster and written into its kubeconfig: as a bearer's, and as the first segment of the server's path,
+since kubectl sends no bearer token over plain HTTP.
 """
 
 import asyncio
 import contextlib
 import os
+import secrets
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +16,7 @@ from typing import Any, Protocol
 
 import uvicorn
 import yaml
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.clock import Clock
 from gateway.simulator.controllers import Controllers, ports
@@ -32,7 +36,10 @@ class _Part(Protocol):
 
 
 class Simulator:
-    """`state` is where it is kept (None: in memory), `root` where the pods' files are, `crds` are installed if absent."""
+    """`state` is where it is kept (None: in memory), `root` where the pods' files are, `crds` are installed if absent.
+
+    `faults` makes it misbehave, `token` is what its clients must bear.
+    """
 
     def __init__(
         self,
@@ -45,13 +52,15 @@ class Simulator:
     ) -> None:
         self.objects = Objects(clock)
         self.faults = Faults()
+        self.token = _token(state)
         self._state = State(state, self.objects) if state else None
         self._install(crds)
+        self._furnish_namespaces()
         self.objects.admission.append(ports.admission(self.objects))
         self.controllers = Controllers(self.objects, clock)
         self.scheduler = Scheduler(self.objects, clock)
         self.kubelets = [Kubelet(self.objects, clock, f"node-{n}", root) for n in range(1, nodes + 1)]
-        self.asgi = Server(self.objects, faults=self.faults, logs=self.log)
+        self.asgi = Server(self.objects, token=self.token, faults=self.faults, logs=self.log)
 
     @contextlib.asynccontextmanager
     async def serving(self, host: str, port: int) -> AsyncIterator[str]:
@@ -60,7 +69,9 @@ class Simulator:
             raise OSError(
                 f"The embedded cluster runs commands for whoever reaches it; {host} is not a loopback address"
             )
-        listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+        listener = socket.socket(
+            socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP
+        )
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host, port))
@@ -70,7 +81,7 @@ class Simulator:
         config = uvicorn.Config(
             self.asgi,
             loop="none",
-            http="httptools",
+            http=_protocol(self.faults),
             lifespan="off",
             access_log=False,
             log_config=None,
@@ -107,16 +118,13 @@ class Simulator:
         config = {
             "apiVersion": "v1",
             "kind": "Config",
-            "clusters": [{"name": name, "cluster": {"server": url}}],
-            "users": [{"name": name, "user": {}}],
+            "clusters": [{"name": name, "cluster": {"server": f"{url}/{self.token}"}}],
+            "users": [{"name": name, "user": {"token": self.token}}],
             "contexts": [{"name": name, "context": {"cluster": name, "user": name, "namespace": "default"}}],
             "current-context": name,
         }
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(path.name + ".new")
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            yaml.safe_dump(config, file, sort_keys=False)
-        temporary.replace(path)
+        _write_secret(path, yaml.safe_dump(config, sort_keys=False))
 
     def log(self, pod: dict[str, Any], container: str) -> bytes:
         for kubelet in self.kubelets:
@@ -124,12 +132,66 @@ class Simulator:
                 return kubelet.log(pod, container)
         return b""
 
+    def _furnish_namespaces(self) -> None:
+        """Every namespace has the account that its pods run as."""
+
+        def furnish(event: str, after: dict[str, Any] | None, _before: dict[str, Any] | None) -> None:
+            if event == "ADDED" and after is not None:
+                self._add_account(after["metadata"]["name"])
+
+        for namespace in self.objects.list("namespaces"):
+            if not namespace["metadata"].get("deletionTimestamp"):
+                self._add_account(namespace["metadata"]["name"])
+        self.objects.subscribe("namespaces", furnish)
+
+    def _add_account(self, namespace: str) -> None:
+        if self.objects.find("serviceaccounts", namespace, "default") is None:
+            self.objects.create("serviceaccounts", {"metadata": {"name": "default", "namespace": namespace}})
+
     def _install(self, crds: Sequence[Mapping[str, Any]]) -> None:
         for crd in crds:
             try:
                 self.objects.create("customresourcedefinitions", dict(crd))
             except ApiError:  # kept from an earlier start: today's schema counts
                 self.objects.update("customresourcedefinitions", dict(crd))
+
+
+def _token(state: Path | None) -> str:
+    """That of the cluster's state, so that clients survive its restart; else a new one."""
+    if state is None:
+        return secrets.token_urlsafe(24)
+    path = state / "token"
+    if not path.exists():
+        state.mkdir(parents=True, exist_ok=True)
+        _write_secret(path, secrets.token_urlsafe(24))
+    return path.read_text()
+
+
+def _write_secret(path: Path, text: str) -> None:
+    """Readable by its owner only, from the first byte on."""
+    temporary = path.with_name(path.name + ".new")
+    temporary.unlink(missing_ok=True)
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+    temporary.replace(path)
+
+
+def _protocol(faults: Faults) -> type[asyncio.Protocol]:
+    """HTTP that resets its connections while the cluster is to be unreachable."""
+
+    class Protocol(HttpToolsProtocol):
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            if faults.unreachable:
+                transport.abort()
+
+        def data_received(self, data: bytes) -> None:
+            if faults.unreachable:
+                self.transport.abort()
+            else:
+                super().data_received(data)
+
+    return Protocol
 
 
 class _Quiet(uvicorn.Server):

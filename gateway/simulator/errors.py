@@ -1,39 +1,67 @@
-"""What the API server answers instead of an object, as an exception with the body of its Status."""
+"""What the API server answers instead of an object, as an exception with the body of its Status.
 
+ApiError          a Status; without a reason for what a real server never translated (etcd's refusals)
+└── TextError     an answer in plain text: unknown groups, proxies, priority and fairness
+"""
+
+from collections.abc import Sequence
 from typing import Any
 
 __all__ = [
     "ApiError",
+    "Cause",
+    "TextError",
     "already_exists",
     "bad_request",
     "conflict",
+    "decoding_error",
     "expired",
     "forbidden",
     "invalid",
+    "method_not_allowed",
     "not_found",
+    "too_large",
+    "unknown_resource",
+    "unsupported_media",
 ]
+
+Cause = tuple[str, str, str]
+"""Reason, field, message."""
 
 
 class ApiError(Exception):
-    def __init__(self, status: int, reason: str, message: str, details: dict[str, Any] | None = None) -> None:
+    """`continue_token` is what a refused page offers instead."""
+
+    def __init__(
+        self,
+        status: int,
+        reason: str,
+        message: str,
+        details: dict[str, Any] | None = None,
+        *,
+        continue_token: str = "",
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.reason = reason
         self.message = message
-        self.details = details or {}
+        self.details = details
+        self.continue_token = continue_token
 
     def body(self) -> dict[str, Any]:
-        body: dict[str, Any] = {
-            "kind": "Status",
-            "apiVersion": "v1",
-            "metadata": {},
-            "status": "Failure",
-            "message": self.message,
-            "reason": self.reason,
-        }
-        if self.details:
+        metadata = {"continue": self.continue_token} if self.continue_token else {}
+        body: dict[str, Any] = {"kind": "Status", "apiVersion": "v1", "metadata": metadata, "status": "Failure"}
+        body["message"] = self.message
+        if self.reason:
+            body["reason"] = self.reason
+        if self.details is not None:
             body["details"] = self.details
         return {**body, "code": self.status}
+
+
+class TextError(ApiError):
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(status, "", text)
 
 
 def _about(plural: str, group: str, name: str) -> dict[str, Any]:
@@ -51,8 +79,14 @@ def not_found(plural: str, group: str, name: str) -> ApiError:
     return ApiError(404, "NotFound", f'{_qualified(plural, group)} "{name}" not found', _about(plural, group, name))
 
 
-def already_exists(plural: str, group: str, name: str) -> ApiError:
+def unknown_resource() -> ApiError:
+    return ApiError(404, "NotFound", "the server could not find the requested resource", {})
+
+
+def already_exists(plural: str, group: str, name: str, *, leaving: bool = False) -> ApiError:
     message = f'{_qualified(plural, group)} "{name}" already exists'
+    if leaving:
+        message = f"object is being deleted: {message}"
     return ApiError(409, "AlreadyExists", message, _about(plural, group, name))
 
 
@@ -61,25 +95,40 @@ def conflict(plural: str, group: str, name: str, why: str) -> ApiError:
     return ApiError(409, "Conflict", message, _about(plural, group, name))
 
 
-def invalid(kind: str, group: str, name: str, causes: list[tuple[str, str, str]]) -> ApiError:
-    """`causes` are (reason, field, message), as the API server lists them."""
+def invalid(kind: str, group: str, name: str, causes: Sequence[Cause]) -> ApiError:
     texts = [f"{field}: {message}" for _, field, message in causes]
     text = texts[0] if len(texts) == 1 else "[" + ", ".join(texts) + "]"
-    details = {
-        **_about(kind, group, name),
-        "causes": [{"reason": reason, "message": message, "field": field} for reason, field, message in causes],
-    }
-    qualified = f"{kind}.{group}" if group else kind
-    return ApiError(422, "Invalid", f'{qualified} "{name}" is invalid: {text}', details)
+    details = {key: value for key, value in _about(kind, group, name).items() if value}
+    details["causes"] = [{"reason": reason, "message": message, "field": field} for reason, field, message in causes]
+    return ApiError(422, "Invalid", f'{_qualified(kind, group)} "{name}" is invalid: {text}', details)
 
 
 def bad_request(message: str) -> ApiError:
     return ApiError(400, "BadRequest", message)
 
 
-def forbidden(message: str) -> ApiError:
-    return ApiError(403, "Forbidden", message)
+def decoding_error(kind: str, version: str, why: str) -> ApiError:
+    return bad_request(f'{kind} in version "{version}" cannot be handled as a {kind}: {why}')
 
 
-def expired(message: str) -> ApiError:
-    return ApiError(410, "Expired", message)
+def forbidden(plural: str, group: str, name: str, why: str) -> ApiError:
+    message = f'{_qualified(plural, group)} "{name}" is forbidden: {why}'
+    return ApiError(403, "Forbidden", message, _about(plural, group, name))
+
+
+def expired(message: str, *, continue_token: str = "") -> ApiError:
+    return ApiError(410, "Expired", message, continue_token=continue_token)
+
+
+def method_not_allowed() -> ApiError:
+    message = "the server does not allow this method on the requested resource"
+    return ApiError(405, "MethodNotAllowed", message, {})
+
+
+def unsupported_media(*accepted: str) -> ApiError:
+    message = "the body of the request was in an unknown format - accepted media types include: " + ", ".join(accepted)
+    return ApiError(415, "UnsupportedMediaType", message)
+
+
+def too_large(why: str) -> ApiError:
+    return ApiError(413, "RequestEntityTooLarge", f"Request entity too large: {why}")

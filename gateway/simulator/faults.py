@@ -7,10 +7,13 @@ __all__ = ["Faults"]
 
 @dataclass
 class Faults:
-    """`refuse` answers the next requests with (status, text) pairs, oldest first; a text body, as proxies send it.
+    """Each field is one way to misbehave, in force until it is taken back.
 
-    `latency_s` delays every answer, `cut_watches` ends open watches at once, `cut_after_bytes` breaks the next watch in the
-    middle of its bytes, `silent` keeps watches open without a byte, bookmarks included.
+    `refuse` answers the next requests with (status, text) pairs, oldest first; a text body, as proxies send it; a 429 says
+    `Retry-After` with `retry_after_s`. `latency_s` delays every answer. `cut_after_bytes` breaks the next watch in the middle of
+    its bytes. `silent` keeps watches open without a byte, bookmarks included. `mixed_up` gives the initial events of a watch out of
+    order and one of them twice. `unreachable` resets every connection, new and old (on a socket; in-process a request fails).
+    To forget what watches resume from, see `Objects.forget`, `compact` and `restart_versions`.
     """
 
     latency_s: float = 0.0
@@ -18,6 +21,8 @@ class Faults:
     retry_after_s: int = 1
     cut_after_bytes: int | None = None
     silent: bool = False
+    mixed_up: bool = False
+    unreachable: bool = False
 
     def next_refusal(self) -> tuple[int, str] | None:
         if not self.refuse:

@@ -2,16 +2,27 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
+
+from gateway.simulator.builtin import FREE, METADATA, schema_of
 
 __all__ = ["BUILT_IN", "Kind", "Kinds", "kind_of_crd"]
 
-_ALL = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+_POD_FIELDS = ("spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "status.phase", "status.podIP")  # fmt: skip
+_EVENT_FIELDS = (
+    "involvedObject.kind", "involvedObject.namespace", "involvedObject.name", "involvedObject.uid", "reason", "reportingComponent",
+    "source", "type",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Kind:
-    """`generation` is bumped by a change of anything but metadata and status (Deployments: and annotations)."""
+    """`generation` is bumped by a change of anything but metadata and status (Deployments: and annotations).
+
+    `fields` are what a field selector may name besides name and namespace, `scale` where replicas, their count and the selector are.
+    """
 
     group: str
     version: str
@@ -20,25 +31,41 @@ class Kind:
     namespaced: bool = True
     short: tuple[str, ...] = ()
     status: bool = False
-    scale: bool = False
+    scale: tuple[str, str, str] | None = None
     generation: bool = False
-    schema: dict[str, Any] | None = field(default=None, hash=False, compare=False)
+    crd_schema: dict[str, Any] | None = field(default=None, hash=False, compare=False)
     columns: tuple[tuple[str, str, str], ...] = ()
+    fields: tuple[str, ...] = ()
     custom: bool = False
+    categories: tuple[str, ...] = ()
 
     @property
     def api_version(self) -> str:
         return f"{self.group}/{self.version}" if self.group else self.version
 
     @property
+    def qualified(self) -> str:
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    @property
     def singular(self) -> str:
         return self.kind.lower()
 
+    @cached_property
+    def schema(self) -> dict[str, Any]:
+        if not self.custom:
+            return schema_of(self.kind)
+        root = self.crd_schema or FREE
+        envelope = {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": METADATA}
+        return {**root, "properties": {**(root.get("properties") or {}), **envelope}}
+
     def discovery(self) -> list[dict[str, Any]]:
         base = {"singularName": "", "namespaced": self.namespaced, "kind": self.kind}
-        main = {**base, "name": self.plural, "singularName": self.singular, "verbs": list(_ALL)}
+        main = {**base, "name": self.plural, "singularName": self.singular, "verbs": list(_VERBS)}
         if self.short:
             main["shortNames"] = list(self.short)
+        if self.categories:
+            main["categories"] = list(self.categories)
         out = [main]
         if self.status:
             out.append({**base, "name": f"{self.plural}/status", "verbs": ["get", "patch", "update"]})
@@ -46,6 +73,7 @@ class Kind:
             scale = {**base, "kind": "Scale", "group": "autoscaling", "version": "v1"}
             out.append({**scale, "name": f"{self.plural}/scale", "verbs": ["get", "patch", "update"]})
         if self.plural == "pods":
+            out.append({**base, "name": "pods/binding", "kind": "Binding", "verbs": ["create"]})
             out.append({**base, "name": "pods/log", "verbs": ["get"]})
             eviction = {**base, "kind": "Eviction", "group": "policy", "version": "v1"}
             out.append({**eviction, "name": "pods/eviction", "verbs": ["create"]})
@@ -53,18 +81,25 @@ class Kind:
 
 
 _RBAC = "rbac.authorization.k8s.io"
+_REPLICAS = (".spec.replicas", ".status.replicas", "")
 BUILT_IN = (
-    Kind("", "v1", "Namespace", "namespaces", namespaced=False, short=("ns",), status=True),
-    Kind("", "v1", "Node", "nodes", namespaced=False, short=("no",), status=True),
-    Kind("", "v1", "Pod", "pods", short=("po",), status=True, generation=True),
-    Kind("", "v1", "Event", "events", short=("ev",)),
-    Kind("", "v1", "Secret", "secrets"),
+    Kind("", "v1", "Namespace", "namespaces", namespaced=False, short=("ns",), status=True, fields=("status.phase",)),
+    Kind("", "v1", "Node", "nodes", namespaced=False, short=("no",), status=True, fields=("spec.unschedulable",)),
+    Kind("", "v1", "Pod", "pods", short=("po",), status=True, generation=True, fields=_POD_FIELDS, categories=("all",)),
+    Kind("", "v1", "Event", "events", short=("ev",), fields=_EVENT_FIELDS),
+    Kind("", "v1", "Secret", "secrets", fields=("type",)),
     Kind("", "v1", "ConfigMap", "configmaps", short=("cm",)),
     Kind("", "v1", "ServiceAccount", "serviceaccounts", short=("sa",)),
     Kind("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", short=("pvc",), status=True),
     Kind("", "v1", "PersistentVolume", "persistentvolumes", namespaced=False, short=("pv",), status=True),
-    Kind("apps", "v1", "Deployment", "deployments", short=("deploy",), status=True, scale=True, generation=True),
-    Kind("apps", "v1", "ReplicaSet", "replicasets", short=("rs",), status=True, scale=True, generation=True),
+    Kind(
+        "apps", "v1", "Deployment", "deployments",
+        short=("deploy",), status=True, scale=_REPLICAS, generation=True, categories=("all",),
+    ),
+    Kind(
+        "apps", "v1", "ReplicaSet", "replicasets",
+        short=("rs",), status=True, scale=_REPLICAS, generation=True, fields=("status.replicas",), categories=("all",),
+    ),
     Kind("apps", "v1", "ControllerRevision", "controllerrevisions"),
     Kind("coordination.k8s.io", "v1", "Lease", "leases"),
     Kind("storage.k8s.io", "v1", "StorageClass", "storageclasses", namespaced=False, short=("sc",)),
@@ -115,6 +150,7 @@ def kind_of_crd(crd: dict[str, Any]) -> Kind:
     version = next((v for v in spec["versions"] if v.get("storage")), spec["versions"][0])
     subresources = version.get("subresources") or {}
     columns = tuple((c["name"], c["type"], c["jsonPath"]) for c in version.get("additionalPrinterColumns") or ())
+    scale = subresources.get("scale")
     return Kind(
         spec["group"],
         version["name"],
@@ -123,9 +159,13 @@ def kind_of_crd(crd: dict[str, Any]) -> Kind:
         namespaced=spec.get("scope") == "Namespaced",
         short=tuple(names.get("shortNames") or ()),
         status="status" in subresources,
-        scale=False,
+        scale=(scale["specReplicasPath"], scale["statusReplicasPath"], scale.get("labelSelectorPath", ""))
+        if scale
+        else None,
         generation=True,
-        schema=(version.get("schema") or {}).get("openAPIV3Schema"),
+        crd_schema=(version.get("schema") or {}).get("openAPIV3Schema"),
         columns=columns,
+        fields=tuple(f["jsonPath"].lstrip(".") for f in version.get("selectableFields") or ()),
         custom=True,
+        categories=tuple(names.get("categories") or ()),
     )

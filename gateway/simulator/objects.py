@@ -8,29 +8,31 @@ synchronously, after the write, with (type, after, before). Deletion honours gra
 import logging
 import secrets
 import uuid
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from gateway.clock import Clock
-from gateway.simulator.errors import ApiError, already_exists, conflict, forbidden, not_found
+from gateway.simulator.defaults import admitted_pod, defaulted
+from gateway.simulator.deletion import Deletion
+from gateway.simulator.errors import ApiError, already_exists, conflict, forbidden, not_found, unknown_resource
+from gateway.simulator.history import Entry, History
 from gateway.simulator.kinds import Kind, Kinds, kind_of_crd
-from gateway.simulator.schemas import pruned
-from gateway.simulator.validation import defaulted, validate
+from gateway.simulator.owners import Owners
+from gateway.simulator.schemas import canonical, decoded
+from gateway.simulator.validation import validate
 
 __all__ = ["Admission", "ApiError", "Entry", "Listener", "Objects"]
 
 Obj = dict[str, Any]
 Listener = Callable[[str, Obj | None, Obj | None], None]
 Admission = Callable[[str, Obj], Obj]
+Managed = Callable[[Obj, Obj | None], Obj]
 Objs = list[Obj]
 
-_REMEMBERED = 4096
 _GENERATED_BASE = 58  # a generated name is cut to 63 characters, five of them random
 _LETTERS = "bcdfghjklmnpqrstvwxz2456789"
-_FOREGROUND = "foregroundDeletion"
+_REVISION = "deployment.kubernetes.io/revision"
 _SERVER_SET = (
     "uid",
     "resourceVersion",
@@ -43,16 +45,6 @@ _SERVER_SET = (
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One change in the order of versions: what a watch tells."""
-
-    version: int
-    type: str
-    after: Obj
-    before: Obj | None
-
-
 class Objects:
     """`admission` steps may change an object on its creation. `journal` is told each stored or removed object."""
 
@@ -62,10 +54,11 @@ class Objects:
         self.admission: list[Admission] = []
         self.journal: Callable[[str, Obj, bool], None] = lambda plural, obj, removed: None
         self.version = 0
+        self.history = History()
+        self.owners = Owners()
+        self._deletion = Deletion(self)
         self._items: dict[str, dict[tuple[str, str], Obj]] = {}
-        self._owned: dict[str, set[tuple[str, str, str]]] = {}
-        self._log: dict[str, deque[Entry]] = {}
-        self._forgotten: dict[str, int] = {}
+        self._sorted: dict[str, list[tuple[str, str]]] = {}
         self._listeners: dict[str, list[Listener]] = {}
         for namespace in namespaces:
             self.create("namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
@@ -73,18 +66,22 @@ class Objects:
     # Reading
 
     def kind(self, plural: str) -> Kind:
+        """Raises ApiError (404)."""
         found = self.kinds.get(plural)
         if found is None:
-            raise ApiError(404, "NotFound", "the server could not find the requested resource")
+            raise unknown_resource()
         return found
 
     def get(self, plural: str, namespace: str, name: str) -> Obj:
-        """Raises ApiError (404)."""
+        """The stored dict itself, not to be mutated. Raises ApiError (404)."""
         kind = self.kind(plural)
-        try:
-            return self._items[plural][namespace if kind.namespaced else "", name]
-        except KeyError:
-            raise not_found(plural, kind.group, name) from None
+        found = self.find(plural, namespace if kind.namespaced else "", name)
+        if found is None:
+            raise not_found(plural, kind.group, name)
+        return found
+
+    def find(self, plural: str, namespace: str, name: str) -> Obj | None:
+        return self._items.get(plural, {}).get((namespace, name))
 
     def list(
         self,
@@ -94,20 +91,25 @@ class Objects:
         fields: Callable[[Obj], bool] | None = None,
     ) -> Objs:
         """In the order of namespace and name."""
-        found = sorted(self._items.get(plural, {}).items())
+        items = self._items.get(plural, {})
+        keys = self._sorted.get(plural)
+        if keys is None:
+            keys = self._sorted[plural] = sorted(items)
         return [
             obj
-            for (in_namespace, _), obj in found
-            if (not namespace or in_namespace == namespace)
+            for key in keys
+            if (not namespace or key[0] == namespace)
+            and ((obj := items[key]) is not None)
             and (not labels or all((obj["metadata"].get("labels") or {}).get(k) == v for k, v in labels.items()))
             and (fields is None or fields(obj))
         ]
 
-    def changes_since(self, plural: str, version: int) -> Sequence[Entry] | None:
-        """What happened after that version, or None if it is no longer remembered."""
-        if version < self._forgotten.get(plural, 0):
+    def past(self, plural: str, version: int, namespace: str | None = None) -> Objs | None:
+        """The list as it was at that version; None if that is no longer known."""
+        found = self.history.past(plural, version, self._items.get(plural, {}), self.clock.monotonic())
+        if found is None:
             return None
-        return [entry for entry in self._log.get(plural, ()) if entry.version > version]
+        return [obj for key, obj in sorted(found.items()) if not namespace or key[0] == namespace]
 
     def subscribe(self, plural: str, listener: Listener) -> Callable[[], None]:
         listeners = self._listeners.setdefault(plural, [])
@@ -116,56 +118,62 @@ class Objects:
 
     # Writing
 
-    def create(self, plural: str, obj: Obj, *, dry_run: bool = False) -> Obj:
-        """Raises ApiError: 404 (namespace), 409 AlreadyExists, 422."""
+    def create(self, plural: str, obj: Obj, *, dry_run: bool = False, managed: Managed | None = None) -> Obj:
+        """Raises ApiError: 404 (namespace), 409 AlreadyExists, 422. `managed` adds the field managers at the end."""
         kind = self.kind(plural)
         meta = dict(obj.get("metadata") or {})
         if not meta.get("name") and meta.get("generateName"):
             meta["name"] = meta["generateName"][:_GENERATED_BASE] + "".join(secrets.choice(_LETTERS) for _ in range(5))
         namespace = str(meta.get("namespace") or "default") if kind.namespaced else ""
-        self._check_namespace(kind, namespace)
-        name = str(meta.get("name") or "")
-        if (namespace, name) in self._items.get(plural, {}):
-            raise already_exists(plural, kind.group, name)
-        for key in _SERVER_SET:
+        self._check_namespace(kind, namespace, str(meta.get("name") or ""))
+        for key in (*_SERVER_SET, "namespace"):
             meta.pop(key, None)
-        meta |= {"uid": str(uuid.uuid4()), "creationTimestamp": self._now()}
+        meta |= {"uid": str(uuid.uuid4()), "creationTimestamp": self.now()}
         if kind.namespaced:
             meta["namespace"] = namespace
-        else:
-            meta.pop("namespace", None)
         if kind.generation:
             meta["generation"] = 1
         new = {"apiVersion": kind.api_version, "kind": kind.kind, **obj, "metadata": meta}
         if kind.custom and kind.status:
             new.pop("status", None)
         new = self._prepared(kind, new, None)
-        new = self._admitted(plural, new)
+        self._check_absent(kind, namespace, str(meta.get("name") or ""))
+        new = managed(new, None) if managed else new
         if dry_run:
             return new
-        return self._store(kind, "ADDED", new, None)
+        new = self.store(kind, "ADDED", new, None)
+        self._deletion.adopted(kind, new)
+        return new
 
-    def update(self, plural: str, obj: Obj, *, subresource: str = "", dry_run: bool = False) -> Obj:
+    def update(
+        self,
+        plural: str,
+        obj: Obj,
+        *,
+        subresource: str = "",
+        dry_run: bool = False,
+        managed: Managed | None = None,
+    ) -> Obj:
         """Replaces an object, or its status. `metadata.resourceVersion` and `uid` are preconditions if given.
 
         Raises ApiError: 404, 409 Conflict, 422.
         """
         kind = self.kind(plural)
         given = obj.get("metadata") or {}
-        name = str(given.get("name") or "")
-        old = self.get(plural, str(given.get("namespace") or "default"), name)
-        self._check_preconditions(kind, old, given.get("uid"), given.get("resourceVersion"))
-        new = self._status_of(old, obj) if subresource == "status" else self._merged(kind, old, obj)
+        old = self.get(plural, str(given.get("namespace") or "default"), str(given.get("name") or ""))
+        self._check_unchanged(kind, old, given.get("uid"), given.get("resourceVersion"))
+        new = _with_status(kind, old, obj) if subresource == "status" else _merged(kind, old, obj)
         new = self._prepared(kind, new, old)
+        new = managed(new, old) if managed else new
         if _without_version(new) == _without_version(old):
             return old
         if kind.generation and subresource != "status" and _intent(kind, new) != _intent(kind, old):
             new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
         if dry_run:
             return new
-        if new["metadata"].get("deletionTimestamp") and not new["metadata"].get("finalizers") and _removable(kind, new):
-            return self._remove(kind, new)
-        return self._store(kind, "MODIFIED", new, old)
+        if self._deletion.removable(kind, new):
+            return self.remove(kind, new)
+        return self.store(kind, "MODIFIED", new, old)
 
     def delete(
         self,
@@ -181,36 +189,56 @@ class Objects:
         """The object in its last state: gone, or with a deletionTimestamp while something keeps it."""
         kind = self.kind(plural)
         old = self.get(plural, namespace, name)
-        self._check_preconditions(kind, old, uid, resource_version)
-        if propagation == "Orphan":
-            self._orphan(old["metadata"]["uid"])
-        if propagation == "Foreground" and self._owned.get(old["metadata"]["uid"]):
-            return self._delete_foreground(kind, old)
-        grace = self._grace(kind, old, grace_s)
-        if not old["metadata"].get("finalizers") and grace == 0:
-            return self._remove(kind, old)
-        already = old["metadata"].get("deletionGracePeriodSeconds")
-        if old["metadata"].get("deletionTimestamp") and (already is None or grace >= already):
-            return old
-        return self._mark_deleted(kind, old, grace)
+        self.check_preconditions(kind, old, uid, resource_version)
+        return self._deletion.delete(kind, old, propagation=propagation, grace_s=grace_s)
 
-    def forget(self, plural: str | None = None) -> None:
-        """Drops what watches could resume from, as a compaction or a restart of an API server does."""
-        for name in [plural] if plural else list(self._log):
-            self._log.pop(name, None)
-            self._forgotten[name] = self.version
+    @staticmethod
+    def check_preconditions(kind: Kind, old: Obj, uid: str | None, version: str | None) -> None:
+        """Raises ApiError (409) in the words of a deletion."""
+        meta = old["metadata"]
+        pairs = (
+            ("UID", uid, meta["uid"], "The object might have been deleted and then recreated"),
+            ("ResourceVersion", version, meta["resourceVersion"], "The object might have been modified"),
+        )
+        for what, wanted, found, why in pairs:
+            if wanted and wanted != found:
+                text = f"the {what} in the precondition ({wanted}) does not match the {what} in record ({found}). {why}"
+                error = conflict(kind.plural, kind.group, meta["name"], text)
+                error.message = f'Operation cannot be fulfilled on {kind.kind} "{meta["name"]}": {text}'
+                raise error
+
+    # The whole
+
+    def forget(self) -> None:
+        """Drops what watches and pages could resume from, as a restart of an API server does."""
+        self.history.forget(self.version)
+
+    def compact(self) -> None:
+        """Drops what lists and pages of the past need, as a compaction of etcd does."""
+        self.history.compact(self.version)
+
+    def restart_versions(self) -> None:
+        """Counts from 1 again, as after a restored backup: every object has a new, low version, and nothing is remembered."""
+        self.version = 0
+        for plural, items in self._items.items():
+            for key, obj in items.items():
+                self.version += 1
+                items[key] = {**obj, "metadata": {**obj["metadata"], "resourceVersion": str(self.version)}}
+                self.journal(plural, items[key], False)
+        self.forget()
 
     def load(self, version: int, objects: Iterator[tuple[str, Obj]]) -> None:
         """Takes over a stored state; nobody is told."""
         self._items.clear()
-        self._owned.clear()
+        self._sorted.clear()
+        self.owners.clear()
         self.version = version
         for plural, obj in sorted(objects, key=lambda found: found[0] != "customresourcedefinitions"):
             if plural == "customresourcedefinitions":
                 self.kinds.add(kind_of_crd(obj))
             meta = obj["metadata"]
             self._items.setdefault(plural, {})[meta.get("namespace", ""), meta["name"]] = obj
-            self._index(plural, None, obj)
+            self.owners.replace(plural, None, obj)
         self.forget()
 
     def everything(self) -> Iterator[tuple[str, Obj]]:
@@ -218,19 +246,62 @@ class Objects:
             for obj in items.values():
                 yield plural, obj
 
+    def now(self) -> str:
+        return f"{datetime.fromtimestamp(self.clock.time(), UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+    # For the deletion
+
+    def store(self, kind: Kind, event: str, new: Obj, old: Obj | None) -> Obj:
+        self.version += 1
+        new["metadata"] = {**new["metadata"], "resourceVersion": str(self.version)}
+        meta = new["metadata"]
+        if kind.plural == "customresourcedefinitions":
+            new = self._established(new, old)
+        self._items.setdefault(kind.plural, {})[meta.get("namespace", ""), meta["name"]] = new
+        if old is None:
+            self._sorted.pop(kind.plural, None)
+        self.owners.replace(kind.plural, old, new)
+        self.journal(kind.plural, new, False)
+        self._tell(kind, event, new, old)
+        return new
+
+    def remove(self, kind: Kind, obj: Obj) -> Obj:
+        self.version += 1
+        meta = {**obj["metadata"], "resourceVersion": str(self.version)}
+        gone = {**obj, "metadata": meta}
+        before = self._items[kind.plural].pop((meta.get("namespace", ""), meta["name"]))
+        self._sorted.pop(kind.plural, None)
+        self.owners.replace(kind.plural, before, None)
+        self.journal(kind.plural, gone, True)
+        if kind.plural == "customresourcedefinitions":
+            self._drop_kind(gone)
+        self._tell(kind, "DELETED", gone, before)
+        self._deletion.removed(kind, gone)
+        return gone
+
     # How
 
-    def _check_namespace(self, kind: Kind, namespace: str) -> None:
-        if not kind.namespaced or kind.plural == "namespaces":
+    def _check_namespace(self, kind: Kind, namespace: str, name: str) -> None:
+        if not kind.namespaced:
             return
-        found = self._items.get("namespaces", {}).get(("", namespace))
+        found = self.find("namespaces", "", namespace)
         if found is None:
             raise not_found("namespaces", "", namespace)
         if found["metadata"].get("deletionTimestamp"):
-            raise forbidden(f"unable to create new content in namespace {namespace} because it is being terminated")
+            why = f"unable to create new content in namespace {namespace} because it is being terminated"
+            error = forbidden(kind.plural, kind.group, name, why)
+            text = f"namespace {namespace} is being terminated"
+            cause = {"reason": "NamespaceTerminating", "message": text, "field": "metadata.namespace"}
+            raise ApiError(error.status, error.reason, error.message, {**(error.details or {}), "causes": [cause]})
+
+    def _check_absent(self, kind: Kind, namespace: str, name: str) -> None:
+        found = self.find(kind.plural, namespace, name)
+        if found is not None:
+            leaving = bool(found["metadata"].get("deletionTimestamp"))
+            raise already_exists(kind.plural, kind.group, name, leaving=leaving)
 
     @staticmethod
-    def _check_preconditions(kind: Kind, old: Obj, uid: object, version: object) -> None:
+    def _check_unchanged(kind: Kind, old: Obj, uid: object, version: object) -> None:
         meta = old["metadata"]
         if uid and uid != meta["uid"]:
             why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {meta['uid']}"
@@ -240,116 +311,45 @@ class Objects:
             raise conflict(kind.plural, kind.group, meta["name"], why)
 
     def _prepared(self, kind: Kind, new: Obj, old: Obj | None) -> Obj:
-        if kind.custom and kind.schema:
-            new = pruned(new, kind.schema)
+        """With defaults, admitted and found to be valid. What the admission adds to a pod is beyond its validation."""
+        if kind.custom:
+            read, _ = decoded(new, kind.schema, kind=kind.kind, version=kind.version, typed=False)
+            new = canonical(read)
         new = defaulted(kind, new)
+        if old is None:
+            new = self._admitted(kind, new)
         validate(kind, new, old)
+        if old is None and kind.plural == "pods":
+            new = admitted_pod(new)
         return {key: value for key, value in new.items() if value is not None}
 
-    def _admitted(self, plural: str, new: Obj) -> Obj:
+    def _admitted(self, kind: Kind, new: Obj) -> Obj:
         for admit in self.admission:
             try:
-                new = admit(plural, new)
+                new = admit(kind.plural, new)
             except ApiError:
                 raise
             except Exception as error:
-                raise forbidden(f'{plural} "{new["metadata"]["name"]}" is forbidden: {error}') from error
+                name = new["metadata"].get("name", "")
+                raise forbidden(kind.plural, kind.group, name, str(error)) from error
         return new
 
-    @staticmethod
-    def _merged(kind: Kind, old: Obj, obj: Obj) -> Obj:
-        meta = {k: v for k, v in (obj.get("metadata") or {}).items() if v not in (None, {}, [])}
-        kept = {k: old["metadata"][k] for k in ("namespace", *_SERVER_SET) if k in old["metadata"]}
-        for key in _SERVER_SET:
-            meta.pop(key, None)
-        new = {"apiVersion": kind.api_version, "kind": kind.kind, **obj, "metadata": {**meta, **kept}}
-        if kind.status:
-            new.pop("status", None)
-            if "status" in old:
-                new["status"] = old["status"]
-        return new
-
-    @staticmethod
-    def _status_of(old: Obj, obj: Obj) -> Obj:
-        """A status update changes the status, and of the metadata only what the kubelet may (nothing here)."""
-        return {**old, "metadata": dict(old["metadata"]), "status": obj.get("status") or {}}
-
-    def _grace(self, kind: Kind, obj: Obj, grace_s: float | None) -> float:
-        if kind.plural != "pods":
-            return 0
-        phase = (obj.get("status") or {}).get("phase")
-        if not obj["spec"].get("nodeName") or phase in ("Failed", "Succeeded"):
-            return 0
-        default = obj["spec"].get("terminationGracePeriodSeconds", 30)
-        return default if grace_s is None else max(0, grace_s)
-
-    def _mark_deleted(self, kind: Kind, old: Obj, grace: float, finalizers: Sequence[str] = ()) -> Obj:
-        meta = dict(old["metadata"])
-        moment = datetime.fromtimestamp(self.clock.time() + grace, UTC)
-        meta["deletionTimestamp"] = f"{moment:%Y-%m-%dT%H:%M:%SZ}"
-        meta["deletionGracePeriodSeconds"] = int(grace)
-        if kind.generation:
-            meta["generation"] = meta.get("generation", 0) + 1
-        if finalizers:
-            meta["finalizers"] = [*(meta.get("finalizers") or ()), *finalizers]
-        return self._store(kind, "MODIFIED", {**old, "metadata": meta}, old)
-
-    def _delete_foreground(self, kind: Kind, old: Obj) -> Obj:
-        if not old["metadata"].get("deletionTimestamp"):
-            old = self._mark_deleted(kind, old, 0, (_FOREGROUND,))
-        for plural, namespace, name in list(self._owned.get(old["metadata"]["uid"], ())):
-            self.delete(plural, namespace, name, propagation="Foreground")
-        found = self._items[kind.plural].get((old["metadata"].get("namespace", ""), old["metadata"]["name"]))
-        return found or old
-
-    def _orphan(self, uid: str) -> None:
-        for plural, namespace, name in list(self._owned.get(uid, ())):
-            obj = self.get(plural, namespace, name)
-            owners = [o for o in obj["metadata"].get("ownerReferences") or () if o.get("uid") != uid]
-            self.update(plural, {**obj, "metadata": {**obj["metadata"], "ownerReferences": owners}})
-
-    def _store(self, kind: Kind, event: str, new: Obj, old: Obj | None) -> Obj:
-        self.version += 1
-        new["metadata"] = {**new["metadata"], "resourceVersion": str(self.version)}
-        meta = new["metadata"]
-        self._items.setdefault(kind.plural, {})[meta.get("namespace", ""), meta["name"]] = new
-        self._index(kind.plural, old, new)
-        if kind.plural == "customresourcedefinitions":
-            new = self._establish(new)
-        self.journal(kind.plural, new, False)
-        self._tell(kind, event, new, old)
-        return new
-
-    def _establish(self, crd: Obj) -> Obj:
-        self.kinds.add(kind_of_crd(crd))
-        now = self._now()
+    def _established(self, crd: Obj, old: Obj | None) -> Obj:
+        known = self.kinds.get(crd["spec"]["names"]["plural"])
+        if old is None and known is not None and not known.custom:
+            raise conflict("customresourcedefinitions", "", crd["metadata"]["name"], f"{known.plural} is built in")
+        kind = kind_of_crd(crd)
+        self.kinds.add(kind)
+        if old is None:
+            self.history.begin(kind.plural, self.version)
+        texts = (("NamesAccepted", "NoConflicts", "no conflicts found"), ("Established", "InitialNamesAccepted", "the initial names have been accepted"))  # fmt: skip
         conditions = [
-            {"type": "NamesAccepted", "status": "True", "reason": "NoConflicts", "message": "no conflicts found", "lastTransitionTime": now},
-            {"type": "Established", "status": "True", "reason": "InitialNamesAccepted", "message": "the initial names have been accepted", "lastTransitionTime": now},
+            {"type": type_, "status": "True", "reason": reason, "message": text, "lastTransitionTime": crd["metadata"]["creationTimestamp"]}
+            for type_, reason, text in texts
         ]  # fmt: skip
-        crd["status"] = {
-            "conditions": conditions,
-            "acceptedNames": crd["spec"]["names"],
-            "storedVersions": [crd["spec"]["versions"][0]["name"]],
-        }
-        return crd
-
-    def _remove(self, kind: Kind, obj: Obj) -> Obj:
-        self.version += 1
-        meta = {**obj["metadata"], "resourceVersion": str(self.version)}
-        gone = {**obj, "metadata": meta}
-        before = self._items[kind.plural].pop((meta.get("namespace", ""), meta["name"]), None)
-        self._index(kind.plural, before, None)
-        self.journal(kind.plural, gone, True)
-        if kind.plural == "customresourcedefinitions":
-            self._drop_kind(gone)
-        self._tell(kind, "DELETED", gone, before)
-        self._collect(meta["uid"])
-        for owner in meta.get("ownerReferences") or ():
-            self._release_foreground(owner)
-        if kind.plural == "namespaces":
-            self._empty_namespace(meta["name"])
-        return gone
+        names = {"singular": kind.singular, "listKind": f"{kind.kind}List", **crd["spec"]["names"]}
+        status = {"conditions": conditions, "acceptedNames": names, "storedVersions": [kind.version]}
+        return {**crd, "spec": {**crd["spec"], "names": names}, "status": status}
 
     def _drop_kind(self, crd: Obj) -> None:
         plural = crd["spec"]["names"]["plural"]
@@ -357,76 +357,50 @@ class Objects:
             self.delete(plural, namespace, name)
         self.kinds.remove(plural)
 
-    def _empty_namespace(self, namespace: str) -> None:
-        for plural, items in list(self._items.items()):
-            for found, name in list(items):
-                if found == namespace:
-                    self.delete(plural, namespace, name, grace_s=0)
-
-    def _collect(self, uid: str) -> None:
-        """Background deletion: what the object owned goes too, unless somebody else owns it as well."""
-        for plural, namespace, name in list(self._owned.pop(uid, ())):
-            obj = self._items.get(plural, {}).get((namespace, name))
-            if obj is None:
-                continue
-            others = [o for o in obj["metadata"].get("ownerReferences") or () if o.get("uid") != uid]
-            if not any(self._owner_exists(o) for o in others):
-                self.delete(plural, namespace, name)
-
-    def _owner_exists(self, owner: Obj) -> bool:
-        return any(obj["metadata"]["uid"] == owner.get("uid") for _, obj in self.everything())
-
-    def _release_foreground(self, owner: Obj) -> None:
-        """An owner that waits for its dependants goes with the last of them."""
-        if self._owned.get(owner.get("uid", "")):
-            return
-        for plural, obj in list(self.everything()):
-            meta = obj["metadata"]
-            if meta["uid"] == owner.get("uid") and _FOREGROUND in (meta.get("finalizers") or ()):
-                left = [f for f in meta["finalizers"] if f != _FOREGROUND]
-                changed = {**obj, "metadata": {**meta, "finalizers": left}}
-                if left:
-                    self._store(self.kind(plural), "MODIFIED", changed, obj)
-                else:
-                    self._remove(self.kind(plural), changed)
-
-    def _index(self, plural: str, old: Obj | None, new: Obj | None) -> None:
-        for obj, add in ((old, False), (new, True)):
-            if obj is None:
-                continue
-            meta = obj["metadata"]
-            key = (plural, meta.get("namespace", ""), meta["name"])
-            for owner in meta.get("ownerReferences") or ():
-                owned = self._owned.setdefault(owner.get("uid", ""), set())
-                owned.add(key) if add else owned.discard(key)
-
     def _tell(self, kind: Kind, event: str, after: Obj, before: Obj | None) -> None:
-        entries = self._log.setdefault(kind.plural, deque())
-        entries.append(Entry(self.version, event, after, before))
-        if len(entries) > _REMEMBERED:
-            self._forgotten[kind.plural] = entries.popleft().version
+        self.history.add(kind.plural, Entry(self.version, event, after, before), self.clock.monotonic())
         for listener in tuple(self._listeners.get(kind.plural, ())):
             try:
                 listener(event, None if event == "DELETED" else after, before)
             except Exception:
                 log.exception("a listener of %s failed", kind.plural)
 
-    def _now(self) -> str:
-        return f"{datetime.fromtimestamp(self.clock.time(), UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+def _merged(kind: Kind, old: Obj, obj: Obj) -> Obj:
+    meta = {k: v for k, v in (obj.get("metadata") or {}).items() if v not in (None, {}, [])}
+    kept = {k: old["metadata"][k] for k in ("namespace", *_SERVER_SET) if k in old["metadata"]}
+    for key in _SERVER_SET:
+        meta.pop(key, None)
+    new = {"apiVersion": kind.api_version, "kind": kind.kind, **obj, "metadata": {**meta, **kept}}
+    if kind.status:
+        new.pop("status", None)
+        if "status" in old:
+            new["status"] = old["status"]
+    return new
+
+
+def _with_status(kind: Kind, old: Obj, obj: Obj) -> Obj:
+    """A status update changes the status; of built-in kinds also the annotations, where the Deployment's revision stands."""
+    meta = dict(old["metadata"])
+    annotations = (obj.get("metadata") or {}).get("annotations")
+    if not kind.custom and annotations is not None:
+        meta["annotations"] = annotations
+    return {**old, "metadata": meta, "status": obj.get("status") or {}}
 
 
 def _without_version(obj: Obj) -> Obj:
-    return {
-        **obj,
-        "metadata": {k: v for k, v in obj["metadata"].items() if k not in ("resourceVersion", "managedFields")},
-    }
+    meta = {k: v for k, v in obj["metadata"].items() if k not in ("resourceVersion", "managedFields")}
+    return {**obj, "metadata": meta, "managed": _claims(obj)}
+
+
+def _claims(obj: Obj) -> Objs:
+    """Who manages what, without when."""
+    return [{k: v for k, v in e.items() if k != "time"} for e in obj["metadata"].get("managedFields") or ()]
 
 
 def _intent(kind: Kind, obj: Obj) -> Obj:
     intent = {k: v for k, v in obj.items() if k not in ("metadata", "status")}
-    return {**intent, "annotations": obj["metadata"].get("annotations")} if kind.plural == "deployments" else intent
-
-
-def _removable(kind: Kind, obj: Obj) -> bool:
-    """A pod that is being stopped goes when its kubelet says so, anything else when nothing keeps it."""
-    return kind.plural != "pods" or not obj["spec"].get("nodeName")
+    if kind.plural != "deployments":
+        return intent
+    annotations = obj["metadata"].get("annotations") or {}
+    return {**intent, "annotations": {k: v for k, v in annotations.items() if k != _REVISION}}

@@ -1,34 +1,32 @@
-"""The four ways to change an object: merge patch, JSON patch, strategic merge patch, apply.
+"""The ways to change an object: merge patch, JSON patch, strategic merge patch, and merging what is applied.
 
-Strategic merging and apply know the keys by which lists of built-in kinds are merged. Apply keeps, per field manager, the
-set of leaf paths it sent; that is enough for conflicts, `force`, and the removal of what a manager no longer sends.
+Lists are merged by the keys that the schema declares; others are replaced whole.
 """
 
 import copy
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import jsonpatch
+import msgspec
 from jsonpointer import JsonPointerException
 
-from gateway.simulator.errors import ApiError, bad_request
+from gateway.simulator.errors import ApiError, bad_request, too_large
+from gateway.simulator.ownership import Path, step_of
+from gateway.simulator.schemas import FREE_ITEM, item_of, member_of
 
-__all__ = ["MANAGERS", "apply", "json_patch", "merge_patch", "strategic_patch"]
+__all__ = ["apply_merge", "json_patch", "merge_patch", "strategic_patch", "without"]
 
 Obj = dict[str, Any]
-MANAGERS = "managedFields"
+Schema = dict[str, Any]
 
-# List fields of built-in kinds that merge by a key; others are replaced whole.
-_MERGE_KEYS = {
-    "containers": ("name",), "initContainers": ("name",), "env": ("name",), "volumes": ("name",), "conditions": ("type",),
-    "ports": ("containerPort", "protocol"), "volumeMounts": ("mountPath",), "tolerations": (), "ownerReferences": ("uid",),
-    "imagePullSecrets": ("name",), "hostAliases": ("ip",), "topologySpreadConstraints": ("topologyKey", "whenUnsatisfiable"),
-}  # fmt: skip
+_MAX_OPERATIONS = 10_000
 
 
 def merge_patch(target: Any, patch: Any) -> Any:
     """RFC 7386."""
     if not isinstance(patch, dict):
-        return copy.deepcopy(patch)
+        return patch
     out = dict(target) if isinstance(target, dict) else {}
     for key, value in patch.items():
         if value is None:
@@ -39,199 +37,114 @@ def merge_patch(target: Any, patch: Any) -> Any:
 
 
 def json_patch(target: Obj, patch: Any) -> Obj:
-    """RFC 6902. A patch that does not fit is 422, a patch that is none 400."""
+    """RFC 6902. A patch that does not fit is 422 without a word of why, a patch that is none 400."""
     if not isinstance(patch, list):
-        raise bad_request("json: cannot unmarshal object into Go value of type jsonpatch.Patch")
+        shown = "object" if isinstance(patch, dict) else type(patch).__name__
+        raise bad_request(
+            f"error decoding patch: json: cannot unmarshal {shown} into Go value of type []handlers.jsonPatchOp"
+        )
+    if len(patch) > _MAX_OPERATIONS:
+        raise too_large(f"The allowed maximum operations in a JSON patch is {_MAX_OPERATIONS}, got {len(patch)}")
     try:
-        patched: Any = jsonpatch.JsonPatch(patch).apply(copy.deepcopy(target))
+        patched: Any = jsonpatch.JsonPatch(patch).apply(copy.deepcopy(target), in_place=True)
     except jsonpatch.InvalidJsonPatch as error:
-        raise bad_request(str(error)) from None
-    except (jsonpatch.JsonPatchException, JsonPointerException) as error:
-        raise ApiError(
-            422, "Invalid", f"the server rejected our request due to an error in our request: {error}"
-        ) from None
+        raise bad_request(f"error decoding patch: {error}") from None
+    except (jsonpatch.JsonPatchException, JsonPointerException, TypeError):
+        text = "the server rejected our request due to an error in our request"
+        raise ApiError(422, "Invalid", text, {}) from None
     return dict(patched)
 
 
-def strategic_patch(target: Any, patch: Any, field: str = "") -> Any:
-    if isinstance(patch, dict):
-        out = dict(target) if isinstance(target, dict) else {}
-        for key, value in patch.items():
-            if key.startswith("$"):
-                continue
-            if value is None:
-                out.pop(key, None)
-            else:
-                out[key] = strategic_patch(out.get(key), value, key)
-        return out
-    keys = _MERGE_KEYS.get(field)
-    if isinstance(patch, list) and keys and all(isinstance(item, dict) for item in patch):
-        return _merged_list(target if isinstance(target, list) else [], patch, keys)
-    return copy.deepcopy(patch)
+def strategic_patch(target: Any, patch: Any, schema: Schema) -> Any:
+    if isinstance(patch, list):
+        return _strategic_list(target if isinstance(target, list) else [], patch, schema)
+    if not isinstance(patch, dict):
+        return patch
+    if patch.get("$patch") == "replace":
+        return {key: value for key, value in patch.items() if key != "$patch"}
+    out = dict(target) if isinstance(target, dict) else {}
+    if isinstance(patch.get("$retainKeys"), list):
+        out = {key: value for key, value in out.items() if key in patch["$retainKeys"]}
+    for key, value in patch.items():
+        if key.startswith("$deleteFromPrimitiveList/"):
+            name = key.partition("/")[2]
+            out[name] = [item for item in out.get(name) or () if item not in value]
+        elif key.startswith("$"):
+            continue
+        elif value is None:
+            out.pop(key, None)
+        else:
+            out[key] = strategic_patch(out.get(key), value, member_of(schema, key) or FREE_ITEM)
+    return out
 
 
-def _merged_list(target: list[Any], patch: list[Obj], keys: tuple[str, ...]) -> list[Any]:
+def _strategic_list(target: list[Any], patch: list[Any], schema: Schema) -> list[Any]:
+    keys = schema.get("x-kubernetes-list-map-keys") or ()
+    if schema.get("x-kubernetes-list-type") == "set":
+        return [*target, *(item for item in patch if item not in target)]
+    if not keys or not all(isinstance(item, dict) for item in patch):
+        return patch
+    if any(item.get("$patch") == "replace" for item in patch):
+        return [item for item in patch if "$patch" not in item]
     out = list(target)
     for item in patch:
-        index = next((i for i, known in enumerate(out) if all(known.get(k) == item.get(k) for k in keys)), None)
+        named = [key for key in keys if key in item]
+        index = next((i for i, known in enumerate(out) if all(known.get(k) == item[k] for k in named)), None)
         if item.get("$patch") == "delete":
             if index is not None:
                 out.pop(index)
         elif index is None:
-            out.append(copy.deepcopy(item))
+            out.append(item)
         else:
-            out[index] = strategic_patch(out[index], item)
+            out[index] = strategic_patch(out[index], item, item_of(schema))
     return out
 
 
-def apply(target: Obj | None, intent: Obj, *, manager: str, force: bool, now: str, subresource: str = "") -> Obj:
-    """The object after `manager` says what it wants. Raises ApiError (409) if another manager wants otherwise."""
-    base: Obj = target or {}
-    owners = _owners(base)
-    wanted = _leaves(_content(intent))
-    conflicts = [
-        (other, path)
-        for other, paths in owners.items()
-        if other != manager
-        for path in paths
-        if path in wanted and _value(base, path) != wanted[path]
-    ]
-    if conflicts and not force:
-        raise _conflict(conflicts)
-    merged = strategic_patch(base, _content(intent))
-    others = {path for other, paths in owners.items() if other != manager for path in paths}
-    for path in owners.get(manager, set()) - wanted.keys() - others:
-        merged = _without(merged, path)
-    owners[manager] = set(wanted)
-    for other, path in conflicts:
-        owners[other].discard(path)
-    meta = {**base.get("metadata", {}), **merged.get("metadata", {})}
-    meta[MANAGERS] = _managed(base, owners, manager, now, str(intent.get("apiVersion", "")), subresource)
-    return {**merged, "apiVersion": intent.get("apiVersion"), "kind": intent.get("kind"), "metadata": meta}
-
-
-Path = tuple[str, ...]
-
-
-def _content(intent: Obj) -> Obj:
-    meta = {k: v for k, v in (intent.get("metadata") or {}).items() if k not in (MANAGERS, "resourceVersion", "uid")}
-    return {**{k: v for k, v in intent.items() if k not in ("apiVersion", "kind", "metadata")}, "metadata": meta}
-
-
-def _leaves(node: Any, path: Path = (), field: str = "") -> dict[Path, Any]:
-    keys = _MERGE_KEYS.get(field)
-    if isinstance(node, dict) and node:
-        out: dict[Path, Any] = {}
-        for key, value in node.items():
-            if path == ("metadata",) and key in ("name", "namespace"):
-                continue
-            out |= _leaves(value, (*path, f"f:{key}"), key)
+def apply_merge(live: Any, intent: Any, schema: Schema) -> Any:
+    """What is applied over what is there; atomic maps and lists are replaced."""
+    if isinstance(intent, dict) and isinstance(live, dict) and schema.get("x-kubernetes-map-type") != "atomic":
+        out = dict(live)
+        for key, value in intent.items():
+            out[key] = apply_merge(out.get(key), value, member_of(schema, key) or FREE_ITEM)
         return out
-    if isinstance(node, list) and keys and all(isinstance(item, dict) for item in node):
-        out = {}
-        for item in node:
-            name = ",".join(f"{k}={item.get(k)}" for k in keys)
-            out |= _leaves(item, (*path, f"k:{name}"))
-        return out
-    return {path: node} if path else {}
+    kind = schema.get("x-kubernetes-list-type")
+    if isinstance(intent, list) and isinstance(live, list) and kind in ("map", "set"):
+        out_list = list(live)
+        steps = [step_of(item, schema) for item in live]
+        for item in intent:
+            step = step_of(item, schema)
+            if step not in steps:
+                out_list.append(item)
+            elif kind == "map":
+                index = steps.index(step)
+                out_list[index] = apply_merge(out_list[index], item, item_of(schema))
+        return out_list
+    return intent
 
 
-def _value(obj: Any, path: Path) -> Any:
-    for step in path:
-        found = _step(obj, step)
-        if found is None:
-            return None
-        obj = found[1]
+def without(obj: Any, paths: AbstractSet[Path], schema: Schema) -> Any:
+    """A copy without these fields, the deepest first, and without what is empty because of that."""
+    for path in sorted(paths, key=len, reverse=True):
+        obj = _removed(obj, path, schema)
     return obj
 
 
-def _step(obj: Any, step: str) -> tuple[Any, Any] | None:
-    name = step[2:]
-    if step.startswith("f:"):
-        return (name, obj[name]) if isinstance(obj, dict) and name in obj else None
-    for i, item in enumerate(obj if isinstance(obj, list) else ()):
-        if isinstance(item, dict) and all(
-            str(item.get(k)) == v for k, _, v in (p.partition("=") for p in name.split(","))
-        ):
-            return (i, item)
-    return None
-
-
-def _without(obj: Any, path: Path) -> Any:
-    """A copy without the leaf, and without what is empty because of that."""
-    found = _step(obj, path[0])
-    if found is None:
+def _removed(obj: Any, path: Path, schema: Schema) -> Any:
+    step, rest = path[0], path[1:]
+    if isinstance(obj, dict) and step.startswith("f:"):
+        key = step[2:]
+        if key not in obj:
+            return obj
+        inner = _removed(obj[key], rest, member_of(schema, key) or FREE_ITEM) if rest else None
+        out = {k: v for k, v in obj.items() if k != key}
+        return out if inner in (None, {}, []) else {**out, key: inner}
+    if not isinstance(obj, list):
         return obj
-    key, inner = found
-    out: Any = dict(obj) if isinstance(obj, dict) else list(obj)
-    if len(path) == 1:
-        out.pop(key)
-        return out
-    reduced = _without(inner, path[1:])
-    if reduced in ({}, []) or (path[0].startswith("k:") and set(reduced) <= set(_keys_of(path[0]))):
-        out.pop(key)
-    else:
-        out[key] = reduced
-    return out
-
-
-def _keys_of(step: str) -> list[str]:
-    return [part.partition("=")[0] for part in step[2:].split(",")]
-
-
-def _owners(obj: Obj) -> dict[str, set[Path]]:
-    out: dict[str, set[Path]] = {}
-    for entry in (obj.get("metadata") or {}).get(MANAGERS) or ():
-        if entry.get("operation") == "Apply":
-            out[entry["manager"]] = set(_paths(entry.get("fieldsV1") or {}))
-    return out
-
-
-def _paths(fields: Obj, path: Path = ()) -> list[Path]:
-    out: list[Path] = []
-    for key, inner in fields.items():
-        out += _paths(inner, (*path, key)) if inner else [(*path, key)]
-    return out
-
-
-def _managed(
-    base: Obj, owners: dict[str, set[Path]], manager: str, now: str, version: str, subresource: str
-) -> list[Obj]:
-    kept = {e["manager"]: e for e in (base.get("metadata") or {}).get(MANAGERS) or () if e.get("operation") == "Apply"}
-    out = []
-    for name, paths in owners.items():
-        if not paths:
-            continue
-        fields: Obj = {}
-        for path in sorted(paths):
-            node = fields
-            for step in path:
-                node = node.setdefault(step, {})
-        known = kept.get(name)
-        moment = known["time"] if known and name != manager else now
-        if known and name == manager and known.get("fieldsV1") == fields:
-            moment = known["time"]
-        entry = {
-            "manager": name,
-            "operation": "Apply",
-            "apiVersion": version,
-            "time": moment,
-            "fieldsType": "FieldsV1",
-            "fieldsV1": fields,
-        }
-        out.append({**entry, **({"subresource": subresource} if subresource else {})})
-    return out
-
-
-def _conflict(conflicts: list[tuple[str, Path]]) -> ApiError:
-    causes = [
-        {
-            "reason": "FieldManagerConflict",
-            "message": f'conflict with "{manager}"',
-            "field": "." + ".".join(s[2:] for s in path),
-        }
-        for manager, path in conflicts
-    ]
-    first = conflicts[0][0]
-    text = f'Apply failed with {len(conflicts)} conflict{"s" if len(conflicts) > 1 else ""}: conflict with "{first}": {causes[0]["field"]}'
-    return ApiError(409, "Conflict", text, {"causes": causes})
+    if step.startswith("v:"):
+        value = msgspec.json.decode(step[2:])
+        return [item for item in obj if item != value]
+    found = [i for i, item in enumerate(obj) if isinstance(item, dict) and step_of(item, schema) == step]
+    if not found:
+        return obj
+    inner = [_removed(obj[found[0]], rest, item_of(schema))] if rest else []
+    return [*obj[: found[0]], *inner, *obj[found[0] + 1 :]]

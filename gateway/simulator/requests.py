@@ -8,12 +8,15 @@ from urllib.parse import parse_qs, unquote
 import msgspec
 import yaml
 
-from gateway.simulator.errors import ApiError, bad_request
+from gateway.simulator.errors import ApiError, TextError, bad_request, too_large, unknown_resource, unsupported_media
 from gateway.simulator.kinds import Kind, Kinds
 
-__all__ = ["Request", "parse_target"]
+__all__ = ["Request", "Target", "check_body", "check_size", "invalid_option", "parse_target"]
 
 _MAX_BODY = 3 * 1024 * 1024
+_JSON = ("application/json", "application/yaml", "application/vnd.kubernetes.protobuf")
+_STORED = 1_572_864  # what etcd takes in one request
+_SENT = 2_097_152  # what its client sends in one message
 
 
 @dataclass(slots=True)
@@ -21,40 +24,89 @@ class Request:
     method: str
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
-    content_type: str = ""
-    accept: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
 
     @staticmethod
-    def of(scope: Mapping[str, Any], body: bytes) -> "Request":
-        if len(body) > _MAX_BODY:
-            raise ApiError(413, "RequestEntityTooLarge", f"Request entity too large: limit is {_MAX_BODY}")
-        headers = {key.decode().lower(): value.decode("latin-1") for key, value in scope["headers"]}
-        query = {
-            key: values[-1] for key, values in parse_qs(scope["query_string"].decode(), keep_blank_values=True).items()
-        }
-        content_type = headers.get("content-type", "").partition(";")[0].strip()
-        return Request(scope["method"], scope["path"], query, content_type, headers.get("accept", ""), body)
+    def of(scope: Mapping[str, Any], body: bytes = b"") -> "Request":
+        headers = {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in scope["headers"]}
+        parsed = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        return Request(scope["method"], scope["path"], {k: v[-1] for k, v in parsed.items()}, headers, body)
+
+    @property
+    def content_type(self) -> str:
+        return self.headers.get("content-type", "").partition(";")[0].strip()
+
+    @property
+    def accept(self) -> str:
+        return self.headers.get("accept", "")
+
+    @property
+    def manager(self) -> str:
+        """Who manages what this request writes: the parameter, or the program's name."""
+        return self.query.get("fieldManager") or self.headers.get("user-agent", "").partition("/")[0] or "unknown"
 
     def flag(self, name: str) -> bool:
         return self.query.get(name, "").lower() in ("true", "1")
 
+    def is_watch(self) -> bool:
+        return self.method == "GET" and self.flag("watch")
+
     def decoded(self) -> Any:
-        """JSON, or YAML where the type says so (apply)."""
-        if "protobuf" in self.content_type:
-            raise ApiError(415, "UnsupportedMediaType", "the embedded cluster speaks JSON and YAML, not protobuf")
-        try:
-            if "yaml" in self.content_type and not self.body.lstrip().startswith(b"{"):
+        """JSON or YAML. Raises ApiError (400)."""
+        if "yaml" in self.content_type and not self.body.lstrip().startswith((b"{", b"[")):
+            try:
                 return yaml.safe_load(self.body)
+            except yaml.YAMLError as error:
+                raise bad_request(f"error decoding YAML: {error}") from None
+        try:
             return msgspec.json.decode(self.body)
-        except (msgspec.DecodeError, yaml.YAMLError) as error:
-            raise bad_request(f"the request body is not valid: {error}") from None
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            why = "unexpected end of JSON input" if "truncated" in str(error) else str(error)
+            raise bad_request(f"couldn't get version/kind; json parse error: {why}") from None
 
     def object(self) -> dict[str, Any]:
+        """The object of a create or a replace. Raises ApiError (400, 415)."""
+        if self.content_type and self.content_type not in _JSON[:2]:
+            raise unsupported_media(*_JSON)
+        return self.mapping()
+
+    def mapping(self) -> dict[str, Any]:
         body = self.decoded()
         if not isinstance(body, dict):
-            raise bad_request("the request body is not an object")
+            raise bad_request("couldn't get version/kind; json parse error: the body is not an object")
         return body
+
+    def dry_run(self, options: str, also: Any = None) -> bool:
+        """Raises ApiError (422) for any value but All."""
+        value = self.query.get("dryRun") or (also[0] if isinstance(also, list) and also else "")
+        if value in ("", "All"):
+            return value == "All"
+        text = f'Unsupported value: ["{value}"]: supported values: "All"'
+        raise invalid_option(options, "dryRun", text, "FieldValueNotSupported")
+
+
+def invalid_option(options: str, name: str, text: str, reason: str = "FieldValueForbidden") -> ApiError:
+    """A refused query parameter or member of DeleteOptions."""
+    causes = [{"reason": reason, "message": text, "field": name}]
+    message = f'{options}.meta.k8s.io "" is invalid: {name}: {text}'
+    return ApiError(422, "Invalid", message, {"group": "meta.k8s.io", "kind": options, "causes": causes})
+
+
+def check_size(obj: Mapping[str, Any]) -> None:
+    """Raises ApiError (500 without a reason) for what etcd would not take."""
+    size = len(msgspec.json.encode(obj))
+    if size > _SENT:
+        text = f"rpc error: code = ResourceExhausted desc = trying to send message larger than max ({size} vs. {_SENT})"
+        raise ApiError(500, "", text)
+    if size > _STORED:
+        raise ApiError(500, "", "etcdserver: request is too large")
+
+
+def check_body(size: int) -> None:
+    """Raises ApiError (413)."""
+    if size > _MAX_BODY:
+        raise too_large(f"limit is {_MAX_BODY}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +118,22 @@ class Target:
 
 
 def parse_target(path: str, kinds: Kinds) -> Target:
-    """Raises ApiError (404, as text) for a path of no resource."""
+    """Raises ApiError: 404, as text for a path of no group."""
     parts = [unquote(part) for part in path.split("/") if part]
     if len(parts) >= 3 and parts[0] == "api":
         group, version, rest = "", parts[1], parts[2:]
     elif len(parts) >= 4 and parts[0] == "apis":
         group, version, rest = parts[1], parts[2], parts[3:]
     else:
-        raise ApiError(404, "", "404 page not found")
+        raise TextError(404, "404 page not found\n")
+    if version not in kinds.groups().get(group, ()):
+        raise TextError(404, "404 page not found\n")
+    if rest[0] == "watch" and len(rest) > 1:
+        rest = rest[1:]
     namespace = ""
     if rest[0] == "namespaces" and len(rest) > 2 and rest[2] not in ("status", "finalize"):
         namespace, rest = rest[1], rest[2:]
     kind = kinds.find(group, version, rest[0])
     if kind is None or len(rest) > 3:
-        raise ApiError(404, "", "404 page not found")
+        raise unknown_resource()
     return Target(kind, namespace, rest[1] if len(rest) > 1 else "", rest[2] if len(rest) > 2 else "")

@@ -5,25 +5,24 @@ from collections.abc import Callable
 from typing import Any
 
 from gateway.simulator.errors import bad_request
+from gateway.simulator.kinds import Kind
 
-__all__ = ["field_selector", "label_selector"]
+__all__ = ["field_selector", "label_selector", "reach"]
 
 Obj = dict[str, Any]
 Matcher = Callable[[Obj], bool]
+Test = Callable[[dict[str, str]], bool]
 
-_SET = re.compile(r"([^\s,!=]+)\s+(in|notin)\s+\(([^)]*)\)")
+_KEY = r"[A-Za-z0-9][-\w./]*"
+_SET = re.compile(rf"({_KEY})\s+(in|notin)\s+\(([^)]*)\)")
+_EXISTS = re.compile(rf"(!?)\s*({_KEY})")
+_EQUALS = re.compile(rf"({_KEY})\s*(==|=|!=)\s*([-\w.]*)")
 
 
 def label_selector(text: str) -> Matcher:
-    """`a=b,c!=d,e,!f,g in (x,y),h notin (z)`."""
+    """`a=b,c!=d,e,!f,g in (x,y),h notin (z)`. Raises ApiError (400)."""
     tests = [_label_test(part.strip()) for part in _parts(text) if part.strip()]
     return lambda obj: all(test(obj["metadata"].get("labels") or {}) for test in tests)
-
-
-def field_selector(text: str) -> Matcher:
-    """`metadata.name=x,status.phase!=Running,spec.nodeName=n`."""
-    tests = [_field_test(part.strip()) for part in text.split(",") if part.strip()]
-    return lambda obj: all(test(obj) for test in tests)
 
 
 def _parts(text: str) -> list[str]:
@@ -36,40 +35,57 @@ def _parts(text: str) -> list[str]:
     return [*parts, text[start:]]
 
 
-def _label_test(part: str) -> Callable[[dict[str, str]], bool]:
-    found = _SET.fullmatch(part)
-    if found:
+def _label_test(part: str) -> Test:
+    if found := _SET.fullmatch(part):
         key, operator, listed = found.groups()
         values = {value.strip() for value in listed.split(",")}
-        if operator == "in":
-            return lambda labels: labels.get(key) in values
-        return lambda labels: labels.get(key) not in values
-    if "!=" in part:
-        key, _, value = part.partition("!=")
-        return lambda labels: labels.get(key.strip()) != value.strip()
-    if "=" in part:
-        key, _, value = part.partition("=")
-        wanted = value.lstrip("=").strip()
-        return lambda labels: labels.get(key.strip()) == wanted
-    if part.startswith("!"):
-        return lambda labels: part[1:].strip() not in labels
-    if not re.fullmatch(r"[\w./-]+", part):
-        raise bad_request(f"unable to parse requirement: {part!r} is no label selector")
-    return lambda labels: part in labels
+        return lambda labels: (labels.get(key) in values) == (operator == "in")
+    if found := _EQUALS.fullmatch(part):
+        key, operator, value = found.groups()
+        return lambda labels: (labels.get(key) == value) != (operator == "!=")
+    if found := _EXISTS.fullmatch(part):
+        negative, key = found.groups()
+        return lambda labels: (key in labels) != bool(negative)
+    raise bad_request(f"unable to parse requirement: {_why(part)}")
 
 
-def _field_test(part: str) -> Matcher:
-    operator = "!=" if "!=" in part else "="
-    path, _, value = part.partition(operator)
-    wanted, negative, keys = value.lstrip("="), operator == "!=", path.strip().split(".")
-    if not value and operator not in part:
-        raise bad_request(f"invalid field selector: {part!r}")
-    return lambda obj: (_field(obj, keys) == wanted) != negative
+def _why(part: str) -> str:
+    words = part.split()
+    if len(words) >= 3 and words[1] in ("in", "notin"):
+        return f"found '{words[2]}' expected: '('"
+    if len(words) >= 2:
+        return f"found '{words[1]}', expected: in, notin, =, ==, !=, gt, lt"
+    return f"found '{part}', expected: identifier"
 
 
-def _field(obj: Any, keys: list[str]) -> str:
-    for key in keys:
+def field_selector(text: str, kind: Kind) -> Matcher:
+    """`metadata.name=x,status.phase!=Running`. Raises ApiError (400) for a field that the kind does not offer."""
+    tests = [_field_test(part.strip(), kind) for part in text.split(",") if part.strip()]
+    return lambda obj: all(test(obj) for test in tests)
+
+
+def _field_test(part: str, kind: Kind) -> Matcher:
+    found = re.fullmatch(r"([^=!]+?)\s*(==|=|!=)\s*(.*)", part)
+    if not found:
+        raise bad_request(f"invalid selector: '{part}'; can't understand '{part}'")
+    path, operator, wanted = found.groups()
+    names = ("metadata.name", "metadata.namespace") if kind.namespaced else ("metadata.name",)
+    if path not in (*names, *kind.fields):
+        if kind.custom or kind.fields:
+            raise bad_request(f"field label not supported: {path}")
+        known = ", ".join(f'"{name}"' for name in ("metadata.name", "metadata.namespace"))
+        raise bad_request(f'"{path}" is not a known field selector: only {known}')
+    return lambda obj: (_shown(reach(obj, path)) == wanted) != (operator == "!=")
+
+
+def reach(obj: Any, path: str) -> Any:
+    """What stands at a dotted path; None if nothing does."""
+    for key in path.strip(".").split("."):
         obj = obj.get(key) if isinstance(obj, dict) else None
-    if isinstance(obj, bool):
-        return str(obj).lower()
-    return "" if obj is None else str(obj)
+    return obj
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value is None else str(value)

@@ -1,124 +1,177 @@
-"""One watch: from a version, or from a listing, to the end the client asked for."""
+"""One watch: from a version, or from what there is, to the end the client asked for."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
 from gateway.simulator.errors import ApiError, expired
+from gateway.simulator.history import Entry
 from gateway.simulator.kinds import Kind
-from gateway.simulator.objects import Entry, Objects
+from gateway.simulator.objects import Objects
+from gateway.simulator.responses import encode
+from gateway.simulator.versions import too_new
 
-__all__ = ["watch"]
+__all__ = ["BOOKMARK_EVERY_S", "Watch", "watch"]
 
 Obj = dict[str, Any]
 Matcher = Callable[[Obj], bool]
-_BOOKMARK_EVERY_S = 5.0
+
+BOOKMARK_EVERY_S = 60.0
+_LAST_BOOKMARK_S = 2.0  # before the end a client gets one more, to resume from
+_TOO_NEW_WAIT_S = 3.0
 _BACKLOG = 20_000
+_BATCH = 500
 
 
-async def watch(
-    objects: Objects,
-    kind: Kind,
-    *,
-    namespace: str,
-    matches: Matcher,
-    version: str,
-    timeout_s: float,
-    bookmarks: bool,
-    initial_events: bool,
-) -> AsyncIterator[bytes]:
-    """The lines, each with its newline. An expired version is an ERROR event, as on a real one."""
-    queue: asyncio.Queue[Entry] = asyncio.Queue(_BACKLOG)
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What a client asked for. `mixed_up` gives the initial events out of order and one of them twice."""
 
-    def listen(event: str, after: Obj | None, before: Obj | None) -> None:
-        obj = after if after is not None else objects_removed(before)
-        if queue.full():
-            overrun.set()
-        else:
-            queue.put_nowait(Entry(objects.version, event, obj, before))
+    kind: Kind
+    namespace: str
+    matches: Matcher
+    version: str = ""
+    timeout_s: float = 1800.0
+    bookmarks: bool = False
+    initial_events: bool = False
+    mixed_up: bool = False
 
-    def objects_removed(before: Obj | None) -> Obj:
-        meta = {**(before or {})["metadata"], "resourceVersion": str(objects.version)}
-        return {**(before or {}), "metadata": meta}
 
-    overrun = asyncio.Event()
-    unsubscribe = objects.subscribe(kind.plural, listen)
+async def watch(objects: Objects, asked: Watch, *, bookmark_every_s: float = BOOKMARK_EVERY_S) -> AsyncIterator[bytes]:
+    """Lines, each with its newline, several at once if there are. An expired version is an ERROR event, as on a real one."""
+    feed = _Feed(objects, asked.kind.plural)
     try:
-        for line in _beginning(objects, kind, namespace, matches, version, initial_events):
-            yield line
-        if initial_events:
-            yield _bookmark(kind, objects.version, {"k8s.io/initial-events-end": "true"})
-        async for line in _live(objects, kind, queue, overrun, namespace, matches, timeout_s, bookmarks):
-            yield line
+        if asked.initial_events and asked.version.isdecimal() and int(asked.version) > objects.version:
+            await objects.clock.sleep(_TOO_NEW_WAIT_S)
+            if int(asked.version) > objects.version:
+                raise too_new(int(asked.version), objects.version)
+        first = b"".join(_beginning(objects, asked))
+        if first:
+            yield first
+        async for lines in _live(objects, asked, feed, bookmark_every_s):
+            yield lines
     except ApiError as error:
         yield _line("ERROR", error.body())
     finally:
-        unsubscribe()
+        feed.close()
 
 
-def _beginning(
-    objects: Objects, kind: Kind, namespace: str, matches: Matcher, version: str, initial_events: bool
-) -> list[bytes]:
-    if initial_events or version in ("", "0"):
-        found = [obj for obj in objects.list(kind.plural, namespace or None) if matches(obj)]
-        return [_line("ADDED", obj) for obj in found]
-    entries = objects.changes_since(kind.plural, int(version)) if version.isdecimal() else None
+class _Feed:
+    """The changes of a kind that a watch has not told yet."""
+
+    def __init__(self, objects: Objects, plural: str) -> None:
+        self._objects = objects
+        self._pending: deque[Entry] = deque()
+        self._came = asyncio.Event()
+        self._overrun = False
+        self._unsubscribe = objects.subscribe(plural, self._on_change)
+
+    def close(self) -> None:
+        self._unsubscribe()
+
+    def _on_change(self, event: str, after: Obj | None, before: Obj | None) -> None:
+        version = self._objects.version
+        if after is None:
+            gone = before or {}
+            after = {**gone, "metadata": {**gone["metadata"], "resourceVersion": str(version)}}
+        if len(self._pending) >= _BACKLOG:
+            self._overrun = True
+        else:
+            self._pending.append(Entry(version, event, after, before))
+        self._came.set()
+
+    async def wait(self) -> None:
+        await self._came.wait()
+
+    def take(self) -> list[Entry]:
+        """Raises ApiError (410) for a watcher that is too slow."""
+        if self._overrun:
+            raise expired("the watcher was too slow")
+        taken = [self._pending.popleft() for _ in range(min(_BATCH, len(self._pending)))]
+        if not self._pending:
+            self._came.clear()
+        return taken
+
+
+def _beginning(objects: Objects, asked: Watch) -> Iterator[bytes]:
+    if asked.initial_events or asked.version in ("", "0"):
+        found = [obj for obj in objects.list(asked.kind.plural, asked.namespace or None) if asked.matches(obj)]
+        if asked.mixed_up:
+            found = [*reversed(found), *found[:1]]
+        for obj in found:
+            yield _line("ADDED", obj)
+        if asked.initial_events and asked.bookmarks:
+            yield _bookmark(asked.kind, objects.version, {"k8s.io/initial-events-end": "true"})
+        return
+    version = int(asked.version)
+    if version > objects.version:
+        return
+    entries = objects.history.since(asked.kind.plural, version)
     if entries is None:
         raise expired(f"too old resource version: {version} ({objects.version})")
-    lines = (_told(entry, namespace, matches) for entry in entries)
-    return [line for line in lines if line]
+    for entry in entries:
+        yield _told(entry, asked)
 
 
-async def _live(
-    objects: Objects,
-    kind: Kind,
-    queue: asyncio.Queue[Entry],
-    overrun: asyncio.Event,
-    namespace: str,
-    matches: Matcher,
-    timeout_s: float,
-    bookmarks: bool,
-) -> AsyncIterator[bytes]:
-    loop = asyncio.get_running_loop()
-    end, next_bookmark = loop.time() + timeout_s, loop.time() + _BOOKMARK_EVERY_S
-    while (left := min(end, next_bookmark) - loop.time()) > 0 or loop.time() < end:
-        if overrun.is_set():
-            raise expired("the watcher was too slow")
-        try:
-            entry = await asyncio.wait_for(queue.get(), max(0.0, left))
-        except TimeoutError:
-            if loop.time() >= next_bookmark:
-                next_bookmark = loop.time() + _BOOKMARK_EVERY_S
-                if bookmarks:
-                    yield _bookmark(kind, objects.version)
-            continue
-        batch = [entry]
-        while not queue.empty():
-            batch.append(queue.get_nowait())
-        lines = b"".join(line for e in batch if (line := _told(e, namespace, matches)))
-        if lines:
-            yield lines
+async def _live(objects: Objects, asked: Watch, feed: _Feed, bookmark_every_s: float) -> AsyncIterator[bytes]:
+    """Until the time is up. A version of the future is waited for in silence, without bookmarks."""
+    clock = objects.clock
+    end = clock.monotonic() + asked.timeout_s
+    ahead = int(asked.version) if asked.version.isdecimal() and not asked.initial_events else 0
+    next_mark = clock.monotonic() + bookmark_every_s
+    last_mark = end - _LAST_BOOKMARK_S if asked.timeout_s > 2 * _LAST_BOOKMARK_S else end
+    timer: asyncio.Future[None] | None = None
+    waiter: asyncio.Future[None] | None = None
+    try:
+        while (now := clock.monotonic()) < end:
+            if now >= min(next_mark, last_mark):
+                next_mark = now + bookmark_every_s
+                last_mark = end if now >= last_mark else last_mark
+                if asked.bookmarks and objects.version >= ahead:
+                    yield _bookmark(asked.kind, objects.version)
+            if timer is None or timer.done():
+                timer = asyncio.ensure_future(clock.sleep(min(next_mark, last_mark, end) - now))
+            if waiter is None or waiter.done():
+                waiter = asyncio.ensure_future(feed.wait())
+            await asyncio.wait({timer, waiter}, return_when=asyncio.FIRST_COMPLETED)
+            lines = b"".join(_told(entry, asked) for entry in feed.take() if entry.version > ahead)
+            if lines:
+                yield lines
+    finally:
+        await _cancelled(timer, waiter)
 
 
-def _told(entry: Entry, namespace: str, matches: Matcher) -> bytes | None:
-    """An object that enters the selector is ADDED to it, one that leaves is DELETED from it."""
-    if namespace and entry.after["metadata"].get("namespace") != namespace:
-        return None
-    is_in = entry.type != "DELETED" and matches(entry.after)
-    was_in = entry.before is not None and matches(entry.before)
+async def _cancelled(*futures: asyncio.Future[None] | None) -> None:
+    found = [future for future in futures if future is not None]
+    for future in found:
+        future.cancel()
+    await asyncio.gather(*found, return_exceptions=True)
+
+
+def _told(entry: Entry, asked: Watch) -> bytes:
+    """An object that enters the selector is ADDED to it, one that leaves is DELETED from it, in its last state there."""
+    if asked.namespace and entry.after["metadata"].get("namespace") != asked.namespace:
+        return b""
+    is_in = entry.type != "DELETED" and asked.matches(entry.after)
+    was_in = entry.before is not None and asked.matches(entry.before)
     if is_in:
         return _line("MODIFIED" if was_in else "ADDED", entry.after)
-    return _line("DELETED", entry.after) if was_in else None
+    if not was_in or entry.before is None:
+        return b""
+    if entry.type == "DELETED":
+        return _line("DELETED", entry.after)
+    meta = {**entry.before["metadata"], "resourceVersion": entry.after["metadata"]["resourceVersion"]}
+    return _line("DELETED", {**entry.before, "metadata": meta})
 
 
 def _bookmark(kind: Kind, version: int, annotations: dict[str, str] | None = None) -> bytes:
-    meta: Obj = {"resourceVersion": str(version)}
+    meta: Obj = {"resourceVersion": str(version), "creationTimestamp": None}
     if annotations:
         meta["annotations"] = annotations
     return _line("BOOKMARK", {"kind": kind.kind, "apiVersion": kind.api_version, "metadata": meta})
 
 
 def _line(event: str, obj: Obj) -> bytes:
-    return msgspec.json.encode({"type": event, "object": obj}) + b"\n"
+    return encode({"type": event, "object": obj}) + b"\n"
