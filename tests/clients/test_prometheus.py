@@ -51,7 +51,12 @@ def test_prometheus_finds_and_scrapes_the_tasks_of_an_app(
     try:
 
         def targets() -> list[dict[str, Any]]:
-            found = httpx.get(f"http://127.0.0.1:{port}/api/v1/targets").json()["data"]["activeTargets"]
+            answer = httpx.get(f"http://127.0.0.1:{port}/api/v1/targets")
+            if answer.status_code == 503:  # it is still starting
+                return []
+            found = answer.json()["data"]["activeTargets"]
+            if any(target["health"] == "unknown" for target in found):  # not scraped yet
+                return []
             # http.server answers /metrics with 404: that the target was reached is the proof of its address
             assert all("404" in target["lastError"] for target in found), found
             return found if len(found) == 2 else []

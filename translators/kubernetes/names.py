@@ -9,6 +9,7 @@ import hashlib
 import re
 import uuid
 from base64 import b32encode
+from functools import lru_cache
 
 __all__ = [
     "app_object_name",
@@ -29,6 +30,7 @@ _SLUG_LENGTH = (
 _VERSIONED_SLUG_LENGTH = 30
 
 
+@lru_cache(maxsize=65_536)  # asked for every app id at each of its pods
 def _hash(text: str, length: int) -> str:
     return b32encode(hashlib.sha256(text.encode()).digest()).decode().lower()[:length]
 
