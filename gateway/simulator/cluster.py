@@ -31,6 +31,9 @@ from gateway.simulator.state import State
 __all__ = ["Simulator"]
 
 
+_BACKLOG = 512
+
+
 class _Part(Protocol):
     async def run(self) -> None: ...
 
@@ -75,6 +78,7 @@ class Simulator:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host, port))
+            listener.listen(_BACKLOG)  # who connects before the server runs waits for it
         except OSError:
             listener.close()
             raise
@@ -109,8 +113,12 @@ class Simulator:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            if self._state:
-                self._state.close()
+            self.close()
+
+    def close(self) -> None:
+        """Ends what is open on disk; `running` does it at its end."""
+        if self._state:
+            self._state.close()
 
     def write_kubeconfig(self, path: Path, url: str) -> None:
         """A kubeconfig for the cluster, readable by its owner only."""

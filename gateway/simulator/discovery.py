@@ -62,6 +62,7 @@ def _openapi(parts: list[str], kinds: Kinds) -> Obj | None:
     return {
         "openapi": "3.0.0",
         "info": {"title": "Kubernetes", "version": "v1.35.4"},
+        "components": {"schemas": {}},
         "paths": {_object_path(kind): {"patch": _patch_operation(kind)} for kind in found},
     }
 

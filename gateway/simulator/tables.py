@@ -36,6 +36,7 @@ _BUILT_IN = {
     "pods": (("Ready", "string", "@ready"), ("Status", "string", "@status"), ("Restarts", "integer", "@restarts"), ("Node", "string", ".spec.nodeName")),
     "deployments": (("Ready", "string", "@replicas"), ("Up-to-date", "integer", ".status.updatedReplicas"), ("Available", "integer", ".status.availableReplicas")),
     "replicasets": (("Desired", "integer", ".spec.replicas"), ("Current", "integer", ".status.replicas"), ("Ready", "integer", ".status.readyReplicas")),
+    "namespaces": (("Status", "string", ".status.phase"),),
     "nodes": (("Status", "string", "@node"),),
     "events": (("Type", "string", ".type"), ("Reason", "string", ".reason"), ("Object", "string", ".involvedObject.name"), ("Message", "string", ".message")),
 }  # fmt: skip
@@ -92,7 +93,7 @@ def _replicas(obj: Obj, _: float) -> str:
 def _node(obj: Obj, _: float) -> str:
     conditions = (obj.get("status") or {}).get("conditions") or ()
     ready = any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
-    return "Ready" if ready else "NotReady"
+    return ("Ready" if ready else "NotReady") + (",SchedulingDisabled" if obj["spec"].get("unschedulable") else "")
 
 
 _COMPUTED = {

@@ -99,7 +99,7 @@ def _beginning(objects: Objects, asked: Watch) -> Iterator[bytes]:
     if asked.initial_events or asked.version in ("", "0"):
         found = [obj for obj in objects.list(asked.kind.plural, asked.namespace or None) if asked.matches(obj)]
         if asked.mixed_up:
-            found = [*reversed(found), *found[:1]]
+            found = [*reversed(found), *found[-1:]]
         for obj in found:
             yield _line("ADDED", obj)
         if asked.initial_events and asked.bookmarks:
