@@ -56,6 +56,9 @@ def derive_instance(
 
 
 def _moved(before: Instance, after: Instance, now: str) -> list[Event]:
+    if _over(before):
+        # a launch that failed and is tried again has the same task: that it runs at last has to be told
+        return _walk(0, after, now) if after.condition == "Running" else []
     if after.condition in _LOST:
         return [
             tell.status_update(after, "TASK_UNREACHABLE", "", now),
@@ -63,10 +66,15 @@ def _moved(before: Instance, after: Instance, now: str) -> list[Event]:
         ]
     if before.condition in _LOST:
         return [tell.status_update(after, after.state, "", now), tell.instance_changed(after, after.condition, now)]
-    rank = _RANK.get(before.condition)
-    if rank is None:  # it had ended and is told to have ended otherwise: a terminal state is told once
-        return []
-    return _walk(rank, after, now)
+    return _walk(_RANK[before.condition], after, now)
+
+
+def _over(instance: Instance) -> bool:
+    """Its task has ended and that was told; a node that falls silent afterwards makes it neither lost nor end again."""
+    if instance.condition in _LOST:
+        failure = instance.failure
+        return failure is not None and failure.taskId == instance.task_id and not instance.started_at
+    return instance.condition not in _RANK
 
 
 def _walk(rank: int, after: Instance, now: str) -> list[Event]:
@@ -100,7 +108,7 @@ def _terminal(instance: Instance, condition: str, state: str, now: str) -> list[
 
 def _ended_unseen(before: Instance, after: Instance, now: str) -> list[Event]:
     """The container was started again before its end was seen: the end is told from what is on record of it."""
-    if before.condition not in _RANK:
+    if _over(before):
         return []
     failure = after.failure
     if failure is None:
@@ -114,7 +122,7 @@ def _ended_unseen(before: Instance, after: Instance, now: str) -> list[Event]:
 
 def _removed(before: Instance, pod: Pod | None, now: str) -> list[Event]:
     """A pod is gone. What had ended before is told to have ended already; what was never placed leaves no task."""
-    if before.condition not in (*_RANK, *_LOST):
+    if _over(before):
         return []
     if before.condition == "Scheduled":
         return [tell.instance_changed(before, "Killed", now)]
