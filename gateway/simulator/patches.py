@@ -123,8 +123,8 @@ def apply_merge(live: Any, intent: Any, schema: Schema) -> Any:
 
 
 def without(obj: Any, paths: AbstractSet[Path], schema: Schema) -> Any:
-    """A copy without these fields, the deepest first, and without what is empty because of that."""
-    for path in sorted(paths, key=len, reverse=True):
+    """A copy without these fields, and without what is empty because of that; an item goes before what identifies it."""
+    for path in sorted(paths, key=len):
         obj = _removed(obj, path, schema)
     return obj
 

@@ -68,7 +68,9 @@ def test_containers_ports_and_variables_merge_by_their_keys(kube: Client, ns: Pa
     assert [variable["name"] for variable in app["env"]] == ["A", "B", "C"]
     del container["env"][0]
     body = deployment(n, spec={"replicas": 0}, container={**container, "ports": ports[:1]})
-    less = kube.patch(path, body, "apply", fieldManager="gw").json()
+    answer = kube.patch(path, body, "apply", fieldManager="gw")
+    assert answer.status_code == 200, answer.text
+    less = answer.json()
     [app] = less["spec"]["template"]["spec"]["containers"]
     assert [variable["name"] for variable in app["env"]] == ["B", "C"]
     assert [port["protocol"] for port in app["ports"]] == ["TCP"]
