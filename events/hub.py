@@ -40,11 +40,11 @@ class Subscriber:
         self._ready = asyncio.Event()
 
     def offer(self, kind: str, frame: bytes) -> None:
-        if self.closed:
+        if self.closed or (self._types is not None and kind not in self._types):
             return
         if len(self._frames) >= self._backlog:
             self.close(f"more than {self._backlog} events wait for it")
-        elif self._types is None or kind in self._types:
+        else:
             self._frames.append(frame)
             self._ready.set()
 

@@ -276,9 +276,9 @@ def test_a_deployment_that_is_seen_again_or_forgotten_tells_nothing() -> None:
 
 
 def test_a_plain_cancellation_is_no_deployment_of_its_own() -> None:
-    cancel = {"steps": [], "cancels": ["d0"]}
-    assert kinds(None, change(**cancel)) == []
-    assert kinds(change(**cancel), change("Succeeded", **cancel)) == []
+    accepted, ended = change(steps=0, cancels=["d0"]), change("Succeeded", steps=0, cancels=["d0"])
+    assert kinds(None, accepted) == []
+    assert kinds(accepted, ended) == []
 
 
 def test_an_app_that_is_gone_takes_its_checks_along() -> None:

@@ -74,9 +74,10 @@ async def test_a_reader_that_is_too_slow_is_closed_after_what_it_had_and_others_
 
 async def test_events_that_a_reader_did_not_ask_for_do_not_count_against_it() -> None:
     hub = a_hub(backlog=1)
-    reader = hub.attach("a", ["deployment_success"], light=False)
-    hub.publish([GONE] * 10)
+    reader = hub.attach("a", ["app_terminated_event"], light=False)
+    hub.publish([GONE, *[stream_attached("x", NOW)] * 10])
     assert not reader.closed
+    assert await reader.take() == FRAME
 
 
 async def test_much_is_taken_in_bounded_pieces() -> None:
