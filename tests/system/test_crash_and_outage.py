@@ -77,6 +77,7 @@ def test_a_gateway_without_a_cluster_waits_and_says_so_and_resumes(tmp_path: Pat
         simulator = Process([str(MGW), "simulator", *arguments])
         eventually(lambda: httpx.post(base + "/v2/apps", json=APP | {"healthChecks": []}).status_code == 201, 60)
         eventually(lambda: answers(base, "/v2/apps//web")["app"]["tasksRunning"] == 3, 60)
+        eventually(lambda: httpx.get(base + "/v2/deployments").json() == [], 60)  # the app is not locked
 
         simulator.kill()
         assert answers(base, "/v2/apps//web")["app"]["instances"] == 3
