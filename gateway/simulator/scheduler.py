@@ -6,6 +6,7 @@ keeps the queue and writes the outcome.
 """
 
 import asyncio
+import logging
 from typing import Any
 
 from gateway.clock import Clock
@@ -19,6 +20,8 @@ __all__ = ["Scheduler"]
 
 Pod = dict[str, Any]
 PodKey = tuple[str, str]
+
+log = logging.getLogger(__name__)
 
 BATCH = 20
 """Decisions between two looks at the cluster; a decision over a few nodes takes some 100 µs."""
@@ -87,7 +90,7 @@ class Scheduler:
             for known in pods[start : start + BATCH]:
                 pod = self._read(_key(known))
                 if pod and not pod["spec"].get("nodeName") and not _gone(pod):
-                    self._decide(pod, nodes)
+                    self._try(pod, nodes)
             await asyncio.sleep(0)
 
     def _read(self, key: PodKey) -> Pod | None:
@@ -96,6 +99,14 @@ class Scheduler:
         except ApiError:
             self._unplaced.discard(key)
             return None
+
+    def _try(self, pod: Pod, nodes: dict[str, NodeState]) -> None:
+        """Decides; a pod that the scheduler stumbles over waits for the next change and does not stop the others."""
+        try:
+            self._decide(pod, nodes)
+        except Exception:
+            log.exception("scheduling of %s failed", _key(pod))
+            self._unplaced.add(_key(pod))
 
     def _decide(self, pod: Pod, nodes: dict[str, NodeState]) -> None:
         if pod["spec"].get("schedulingGates"):

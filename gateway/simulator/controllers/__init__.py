@@ -1,4 +1,4 @@
-"""The controllers of the embedded cluster: Deployments, ReplicaSets, node lifecycle, garbage of pods, port admission.
+"""The controllers of the embedded cluster: Deployments, ReplicaSets, node lifecycle, garbage of pods and events, port admission.
 
 Each is level-based: events only put keys into a queue, and what is done follows from the objects as they are then, so a controller
 may be stopped between any two writes and started again.
@@ -8,6 +8,7 @@ import asyncio
 
 from gateway.clock import Clock
 from gateway.simulator.controllers.deployments import Deployments
+from gateway.simulator.controllers.expiry import Expiry
 from gateway.simulator.controllers.garbage import Garbage
 from gateway.simulator.controllers.nodes import NodeLifecycle
 from gateway.simulator.controllers.replicasets import ReplicaSets
@@ -25,6 +26,7 @@ class Controllers:
             ReplicaSets(objects, clock),
             NodeLifecycle(objects, clock),
             Garbage(objects, clock),
+            Expiry(objects, clock),
         )
 
     async def run(self) -> None:

@@ -1,7 +1,7 @@
 """Work queues and the loop over them: what makes a controller level-based.
 
 A key is in the queue once however often it is added, and is looked at again when it was added meanwhile. A reconcile that
-the store refused comes back later, each time after a longer delay; one that succeeded forgets its delays.
+the store refused comes back later, each time after a longer delay; one that succeeded forgets its delays. One object that a controller stumbles over is logged and does not stop the others.
 """
 
 import asyncio
@@ -88,6 +88,9 @@ async def work(queue: Queue, reconcile: Callable[[Key], None]) -> None:
                 reconcile(key)
             except ApiError as refusal:
                 log.debug("reconcile of %s refused, will retry: %s", key, refusal)
+                queue.retry(key)
+            except Exception:
+                log.exception("reconcile of %s failed, will retry", key)
                 queue.retry(key)
             else:
                 queue.forget(key)

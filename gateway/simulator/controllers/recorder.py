@@ -1,7 +1,7 @@
 """Events (core `v1`): what controllers, scheduler and kubelet say about an object, aggregated.
 
-The same message about the same object raises the count of the event that is there, as client-go does; the oldest events of an
-object make room for new ones, so a crash loop cannot fill the store.
+The same message about the same object raises the count of the event that is there, as client-go does, so a crash loop does not
+fill the store. Events go an hour after they were last seen (`Expiry`), as on a real API server.
 """
 
 import itertools

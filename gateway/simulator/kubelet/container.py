@@ -141,8 +141,9 @@ class Container:
     async def _run_once(self) -> None:
         try:
             plan = launch(self._around, self._spec)
-        except ConfigError as error:
-            self._set({"waiting": {"reason": "CreateContainerConfigError", "message": str(error)}})
+        except (ConfigError, OSError) as error:
+            reason = "CreateContainerConfigError" if isinstance(error, ConfigError) else "CreateContainerError"
+            self._set({"waiting": {"reason": reason, "message": str(error)}})
             self._around.recorder.warning(self._around.pod, "Failed", f"Error: {error}", container=self._name)
             await race(self._around.clock.sleep(CONFIG_RETRY_S), self._around.stopping.wait())
             return

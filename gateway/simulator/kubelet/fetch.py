@@ -32,7 +32,7 @@ async def fetch(text: str, directory: Path) -> None:
     Raises:
         FetchFailed: at the first artifact that fails.
     """
-    for item in json.loads(text or "[]"):
+    for item in _items(text):
         uri = str(item["uri"])
         try:
             target = _target(directory, uri, item.get("destPath"))
@@ -40,6 +40,13 @@ async def fetch(text: str, directory: Path) -> None:
             await asyncio.to_thread(_finish, target, item)
         except (OSError, ValueError, EOFError, httpx.HTTPError, tarfile.TarError, zipfile.BadZipFile) as error:
             raise FetchFailed(f"Failed to fetch '{uri}': {error or type(error).__name__}") from error
+
+
+def _items(text: str) -> list[dict[str, Any]]:
+    try:
+        return [{**item, "uri": item["uri"]} for item in json.loads(text or "[]")]
+    except (ValueError, TypeError, KeyError) as error:
+        raise FetchFailed(f"FETCH is not a list of artifacts: {error}") from error
 
 
 def _target(directory: Path, uri: str, wanted: str | None) -> Path:

@@ -7,6 +7,8 @@ cancellation or otherwise, no process that it started is left; when it starts, t
 import asyncio
 import contextlib
 import logging
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,10 @@ from gateway.simulator.kubelet.process import end_leftovers
 from gateway.simulator.objects import ApiError, Objects
 
 __all__ = ["Kubelet", "NoSuchContainer"]
+
+RETRY_S = 10.0
+LONGEST_LOG = 10 * 1024 * 1024
+"""Bytes of each output that `log` reads, from its end; a real kubelet rotates logs of this size."""
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +62,7 @@ class Kubelet:
     async def run(self) -> None:
         """Runs until cancelled."""
         await asyncio.to_thread(end_leftovers, self._node.records)
+        await self._remove_forgotten()
         async with Prober.client() as client:
             self._prober = Prober(client)
             stop = self._objects.subscribe("pods", self._on_pod)
@@ -65,6 +72,13 @@ class Kubelet:
             finally:
                 stop()
                 await self._end_all()
+
+    async def _remove_forgotten(self) -> None:
+        """Removes the directories of pods that went while no simulator ran."""
+        homes = self._node.root / "pods"
+        known = {pod["metadata"]["uid"] for pod in self._objects.list("pods")}
+        for home in [home for home in _entries(homes) if home.name not in known]:
+            await asyncio.to_thread(shutil.rmtree, home, ignore_errors=True)
 
     def connect(self) -> None:
         """Registers the node and takes up the pods that are bound to it."""
@@ -99,7 +113,7 @@ class Kubelet:
         parts = []
         for name in ("stdout", "stderr"):
             with contextlib.suppress(FileNotFoundError):
-                parts.append((directory / f"{name}{suffix}").read_bytes())
+                parts.append(_tail(directory / f"{name}{suffix}"))
         return b"".join(parts)
 
     def sandbox(self, pod: dict[str, Any], container: str) -> Path | None:
@@ -127,23 +141,50 @@ class Kubelet:
         if self._prober is None:
             return
         uid = pod["metadata"]["uid"]
-        worker = PodWorker(
-            self._objects, self._clock, pod, node=self._node, prober=self._prober, recorder=self._recorder
-        )
-        self._workers[uid] = worker
-        self._tasks[uid] = asyncio.ensure_future(self._own(uid, worker))
+        self._workers[uid] = self._worker(pod, self._prober)
+        self._tasks[uid] = asyncio.ensure_future(self._own(pod, self._prober))
 
-    async def _own(self, uid: str, worker: PodWorker) -> None:
+    def _worker(self, pod: dict[str, Any], prober: Prober) -> PodWorker:
+        return PodWorker(self._objects, self._clock, pod, node=self._node, prober=prober, recorder=self._recorder)
+
+    async def _own(self, pod: dict[str, Any], prober: Prober) -> None:
+        """Runs the pod, and starts it again as an earlier kubelet's if that fails."""
+        uid = pod["metadata"]["uid"]
         try:
-            await worker.run()
-        except (ApiError, OSError):
-            log.exception("pod %s failed on node %s", uid, self._node.name)
+            while True:
+                try:
+                    return await self._workers[uid].run()
+                except Exception:
+                    log.exception("pod %s failed on node %s", pod["metadata"]["name"], self._node.name)
+                await self._clock.sleep(RETRY_S)
+                current = self._current(pod)
+                if current is None:
+                    return None
+                self._workers[uid] = self._worker(current, prober)
         finally:
             self._workers.pop(uid, None)
             self._tasks.pop(uid, None)
+
+    def _current(self, pod: dict[str, Any]) -> dict[str, Any] | None:
+        try:
+            found = self._objects.get("pods", pod["metadata"]["namespace"], pod["metadata"]["name"])
+        except ApiError:
+            return None
+        return found if found["metadata"]["uid"] == pod["metadata"]["uid"] else None
 
     async def _end_all(self) -> None:
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _entries(directory: Path) -> list[Path]:
+    return list(directory.iterdir()) if directory.is_dir() else []
+
+
+def _tail(path: Path) -> bytes:
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - LONGEST_LOG))
+        return file.read()

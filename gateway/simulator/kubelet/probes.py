@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -34,7 +35,8 @@ class Prober:
     def client() -> httpx.AsyncClient:
         """A client as probes need it: no proxy, no cookies, no certificate checks, a new connection each time."""
         limits = httpx.Limits(max_keepalive_connections=0)
-        return httpx.AsyncClient(verify=False, trust_env=False, limits=limits, timeout=LONGEST_S)  # noqa: S501
+        jar = CookieJar(DefaultCookiePolicy(allowed_domains=()))
+        return httpx.AsyncClient(verify=False, trust_env=False, limits=limits, timeout=LONGEST_S, cookies=jar)  # noqa: S501
 
     async def http(self, action: dict[str, Any], *, host: str, port: int, timeout_s: float) -> Outcome:
         scheme = (action.get("scheme") or "HTTP").lower()
@@ -47,11 +49,12 @@ class Prober:
                 return await self._fetch(url, headers)
         except TimeoutError:
             cause = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
-        except httpx.ConnectError:
-            cause = f"dial tcp {urlsplit(url).netloc}: connect: connection refused"
+        except httpx.ConnectError as error:
+            refused = f"dial tcp {urlsplit(url).netloc}: connect: connection refused"
+            cause = str(error) if "SSL" in str(error) else refused
         except httpx.RemoteProtocolError:
             cause = "EOF"
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             cause = str(error)
         return Outcome(False, f'Get "{url}": {cause}')
 

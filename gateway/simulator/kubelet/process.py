@@ -66,7 +66,13 @@ class Process:
                 )
         except (OSError, ValueError) as error:
             raise NotStarted(_reason(command[0], error)) from error
-        return cls(child, name, _write_record(records, child.pid, name))
+        process = cls(child, name, records / str(child.pid))
+        try:
+            process._write_record()
+        except OSError as error:
+            await process.end()
+            raise NotStarted(f"failed to keep a record of the process: {error}") from error
+        return process
 
     @property
     def pid(self) -> int:
@@ -107,6 +113,10 @@ class Process:
         self._record.unlink(missing_ok=True)
         self._ended = True
 
+    def _write_record(self) -> None:
+        self._record.parent.mkdir(parents=True, exist_ok=True)
+        self._record.write_text(json.dumps({"started": _start_time(self.pid), "name": self._name}))
+
 
 def end_leftovers(records: Path) -> list[int]:
     """Ends the processes that an earlier simulator left behind; the pids it found alive."""
@@ -125,13 +135,6 @@ def end_leftovers(records: Path) -> list[int]:
         _kill_descendants(known["name"], pid)
         record.unlink(missing_ok=True)
     return found
-
-
-def _write_record(records: Path, pid: int, name: str) -> Path:
-    records.mkdir(parents=True, exist_ok=True)
-    record = records / str(pid)
-    record.write_text(json.dumps({"started": _start_time(pid), "name": name}))
-    return record
 
 
 def _kill_descendants(name: str, group: int) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.simulator.controllers.conditions import condition, replaced
+from gateway.simulator.scheduling.quantities import amount
 
 __all__ = ["View", "phase_of", "pod_status", "restarts"]
 
@@ -98,13 +99,28 @@ def pod_status(
         "podIP": address,
         "podIPs": [{"ip": address}],
         "startTime": old.get("startTime") or now,
-        "qosClass": old.get("qosClass") or "BestEffort",
+        "qosClass": old.get("qosClass") or _quality(pod),
         "conditions": _conditions(pod, inits, views, phase, now),
         "containerStatuses": [view.rendered() for view in views],
     }
     if inits:
         status["initContainerStatuses"] = [view.rendered() for view in inits]
     return status
+
+
+def _quality(pod: Pod) -> str:
+    """The class of service: by whether all containers are limited to what they ask for, or at least one asks."""
+    containers = [*(pod["spec"].get("initContainers") or ()), *pod["spec"]["containers"]]
+    resources = [container.get("resources") or {} for container in containers]
+    if not any(r.get("requests") or r.get("limits") for r in resources):
+        return "BestEffort"
+    for asked in resources:
+        limits = asked.get("limits") or {}
+        if not {"cpu", "memory"} <= limits.keys() or any(
+            amount(value) != amount(limits.get(name, 0)) for name, value in (asked.get("requests") or {}).items()
+        ):
+            return "Burstable"
+    return "Guaranteed"
 
 
 def _conditions(pod: Pod, inits: Sequence[View], views: Sequence[View], phase: str, now: str) -> list[dict[str, Any]]:

@@ -63,6 +63,12 @@ async def test_what_cannot_be_had_is_told(tmp_path: Path, item: dict[str, object
         await fetch(items(item), tmp_path)
 
 
+@pytest.mark.parametrize("text", ["{", "[1]", '[{"extract":true}]', "5"])
+async def test_a_list_that_is_none_is_told(tmp_path: Path, text: str) -> None:
+    with pytest.raises(FetchFailed, match="FETCH is not a list of artifacts"):
+        await fetch(text, tmp_path)
+
+
 def fetching(uri: str, command: str) -> dict[str, object]:
     mounts = [{"name": "sandbox", "mountPath": "/mnt/mesos/sandbox"}]
     init = {

@@ -3,6 +3,7 @@
 import base64
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,7 +46,7 @@ async def test_a_command_runs_and_the_pod_becomes_ready(machine: Machine) -> Non
 async def test_the_environment_is_the_containers_own_plus_a_minimum(machine: Machine) -> None:
     secret = {"metadata": {"name": "s", "namespace": "marathon"}, "data": {"k": base64.b64encode(b"hidden").decode()}}
     machine.objects.create("secrets", {"apiVersion": "v1", "kind": "Secret", **secret})
-    env = [
+    env: list[dict[str, Any]] = [
         {"name": "PORT0", "value": "31999"},
         {"name": "PORT", "value": "$(PORT0)"},
         {"name": "DOLLARS", "value": "$$PORT0"},
@@ -285,3 +286,31 @@ async def test_an_unknown_container_has_no_log(machine: Machine) -> None:
     await machine.running("log")
     with pytest.raises(NoSuchContainer):
         machine.kubelet.log(made, "other")
+
+
+async def test_what_a_pod_left_on_disk_while_no_simulator_ran_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "pods" / "forgotten" / "app").mkdir(parents=True)
+    clock = SystemClock()
+    objects = Objects(clock)
+    async with running(Kubelet(objects, clock, "n1", tmp_path)):
+        await eventually(lambda: get(objects, "nodes", "n1"))
+    assert list((tmp_path / "pods").iterdir()) == []
+
+
+async def test_a_directory_that_cannot_be_made_is_told_and_ends_nothing_else(machine: Machine) -> None:
+    (machine.root / "claims").write_text("in the way")
+    mounts = [{"name": "data", "mountPath": "/data"}]
+    volumes = [{"name": "data", "persistentVolumeClaim": {"claimName": "c1"}}]
+    container = {"name": "app", "command": ["sleep", "60"], "volumeMounts": mounts}
+    machine.add(pod("blocked", containers=[container], volumes=volumes))
+    machine.add(pod("other", "exec sleep 60"))
+    await eventually(lambda: machine.is_ready("other"))
+    waiting = machine.container("blocked")["state"]["waiting"]
+    assert waiting["reason"] == "CreateContainerError"
+    assert "claims" in waiting["message"]
+
+
+async def test_the_log_ends_with_the_last_bytes(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.simulator.kubelet.kubelet.LONGEST_LOG", 4)
+    machine.add(pod("long", "echo 123456789; exec sleep 60"))
+    await eventually(lambda: machine.output("long") == "789\n")

@@ -16,12 +16,13 @@ from tests.simulator.kubelet.conftest import Machine
 
 
 class Answers(http.server.BaseHTTPRequestHandler):
-    """`/status/503` answers that; `/to/<path>` redirects to the path, `/away` to another host."""
+    """`/status/503` answers that (500 to whoever brings its cookie); `/to/<path>` redirects there, `/away` to another host."""
 
     def do_GET(self) -> None:
         kind, _, rest = self.path[1:].partition("/")
         code = int(rest) if kind == "status" else 302
-        self.send_response(code)
+        self.send_response(500 if self.headers.get("Cookie") else code)
+        self.send_header("Set-Cookie", "seen=1; Path=/")
         if code == 302:
             self.send_header("Location", "http://other.invalid/" if kind == "away" else f"/{rest}")
         self.send_header("Content-Length", "0")
@@ -55,6 +56,19 @@ async def test_http_answers_from_200_to_399_are_healthy(port: int, path: str) ->
 @pytest.mark.parametrize(("path", "code"), [("/status/400", 400), ("/status/503", 503), ("/to/status/500", 500)])
 async def test_other_answers_are_not(port: int, path: str, code: int) -> None:
     assert await ask(path, port) == Outcome(False, f"HTTP probe failed with statuscode: {code}")
+
+
+async def test_no_probe_brings_the_cookie_of_another(port: int) -> None:
+    async with Prober.client() as client:
+        for _ in range(2):
+            outcome = await Prober(client).http({"path": "/status/200"}, host="127.0.0.1", port=port, timeout_s=2)
+            assert outcome.healthy
+
+
+async def test_a_server_without_tls_fails_an_https_probe_with_the_reason(port: int) -> None:
+    outcome = await ask("/status/200", port, scheme="HTTPS")
+    assert not outcome.healthy
+    assert "SSL" in outcome.message
 
 
 def closed_port() -> int:
