@@ -1,7 +1,8 @@
 """Leader election on one Lease.
 
 Rules (kubernetes-style, each learnt from somebody's outage): expiry is judged by our own monotonic clock from the moment we
-saw the record change, never by the times written in it; a renewal has less time than the deadline leaves; when the deadline
+saw the record change, never by the times written in it; our own deadline runs from the moment the last successful renewal
+was *sent*; a renewal has less time than the deadline leaves; when the deadline
 is missed the leading task is cancelled and awaited first; on an orderly end the Lease is released. This is no fence: what
 the leader writes must be harmless if two overlap for a second.
 """
@@ -18,6 +19,7 @@ from gateway.clock import Clock
 from gateway.kubernetes.cluster import Cluster
 from gateway.kubernetes.errors import AlreadyExists, Conflict, KubernetesError, NotFound
 from gateway.kubernetes.resources import LEASES
+from gateway.kubernetes.waiting import within
 from translators.kubernetes.objects import Lease
 
 __all__ = ["LeaderElection"]
@@ -48,6 +50,7 @@ class LeaderElection:
         self._retry_s = retry_s or duration_s * 2 / 15
         self._seen: Lease | None = None
         self._seen_at = 0.0
+        self._renewed_at = 0.0
         self._leading: asyncio.Task[None] | None = None
         self._stand_back_until = 0.0
 
@@ -77,13 +80,13 @@ class LeaderElection:
         try:
             while True:
                 await self._round(lead)
-                await self._clock.sleep(self._retry_s * random.uniform(1.0, 1.2))  # noqa: S311
+                await self._clock.sleep(self._pause_s())
         finally:
             led = self.leading
             await self._stop_leading()
             if led:
-                with contextlib.suppress(KubernetesError):
-                    await self._release()
+                with contextlib.suppress(KubernetesError, TimeoutError):
+                    await within(self._clock, self._retry_s, self._release())
 
     async def _round(self, lead: Callable[[], Awaitable[None]]) -> None:
         if self._leading and self._leading.done():
@@ -98,15 +101,24 @@ class LeaderElection:
             log.warning("%s has lost the leadership", self._identity)
             await self._stop_leading()
 
+    def _pause_s(self) -> float:
+        pause_s = self._retry_s * random.uniform(1.0, 1.2)  # noqa: S311
+        return min(pause_s, max(self._left_s(), 0.01)) if self.leading else pause_s
+
+    def _left_s(self) -> float:
+        """Seconds until we must have stopped, if no renewal succeeds."""
+        return self._renewed_at + self._deadline_s - self._clock.monotonic()
+
     async def _try(self) -> bool:
         """Whether we hold the Lease after this attempt to take or renew it."""
+        bound_s = self._left_s() if self.leading else self._deadline_s
+        if bound_s <= 0:
+            return False
         try:
-            async with asyncio.timeout(self._deadline_s):
-                return await self._take_or_renew()
+            return await within(self._clock, bound_s, self._take_or_renew())
         except (KubernetesError, TimeoutError) as error:
             log.debug("election: %s", error)
-            ours = self._seen is not None and self._seen.spec.holderIdentity == self._identity
-            return ours and self._clock.monotonic() - self._seen_at < self._deadline_s
+            return self.leading and self._left_s() > 0
 
     async def _take_or_renew(self) -> bool:
         try:
@@ -120,15 +132,19 @@ class LeaderElection:
             self._clock.monotonic() < self._stand_back_until or not (self._free(lease) or self._expired())
         ):
             return False
+        sent_at = self._clock.monotonic()
         try:
             self._observe(await self._cluster.replace(LEASES, self._name, self._body(lease, ours=ours)))
         except (Conflict, NotFound):
             return False
+        self._renewed_at = sent_at
         return True
 
     async def _make(self) -> bool:
+        sent_at = self._clock.monotonic()
         with contextlib.suppress(AlreadyExists):
             self._observe(await self._cluster.create(LEASES, self._body(None, ours=False)))
+            self._renewed_at = sent_at
             return True
         return False
 

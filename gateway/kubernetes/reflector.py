@@ -2,7 +2,8 @@
 
 The version that counts is the list's or the last event's or bookmark's. A watch has an end (300-600 s, so that reconnects
 spread out and tokens rotate) and an idle limit (70 s, just above the server's one bookmark a minute). 410 in either form
-leads to a list; anything that is not an event is an error; errors back off with jitter; a stream that ends within a second
+leads to a list, and so does a watch that said nothing at all, since a server that has forgotten our version is silent (kubernetes
+issue 92537); anything that is not an event is an error; errors back off with jitter; a stream that ends within a second
 without an event counts as an error. A list is diffed by name and uid, so a deletion in a gap is never missed.
 """
 
@@ -166,10 +167,15 @@ class Reflector(Generic[T]):
             "timeoutSeconds": str(round(self._jitter(300, 600))),
         }
         began, lines = self._clock.monotonic(), 0
-        async for line in self._api.watch(self._path, params, idle_timeout_s=_IDLE_S):
-            lines += 1
-            self._event(msgspec.json.decode(line, type=_Line))
-            self._well()
+        try:
+            async for line in self._api.watch(self._path, params, idle_timeout_s=_IDLE_S):
+                lines += 1
+                self._event(msgspec.json.decode(line, type=_Line))
+                self._well()
+        except Unavailable:
+            if not lines and self._clock.monotonic() - began >= _IDLE_S:
+                self._version = ""  # not even a bookmark: so behaves a server to which our version is in the future
+            raise
         if not lines and self._clock.monotonic() - began < _SHORT_S:
             raise Unavailable("the watch ended at once")
 

@@ -84,6 +84,30 @@ async def test_a_leader_that_is_cut_off_stops_before_another_starts() -> None:
             assert (one.leading, two.leading) == (False, True)
 
 
+async def test_a_renewal_that_hangs_after_others_failed_does_not_outlast_the_lease() -> None:
+    clock = VirtualClock()
+    cluster, other = FakeCluster(clock=clock), FakeCluster(clock=clock)
+    other._objects = cluster._objects  # the same API server, reached over another way
+    one, two = Replica(cluster, "one"), Replica(other, "two")
+    began = 0.0
+
+    async def refused_then_silent(*_: object, **__: object) -> None:
+        if clock.monotonic() - began < 8:
+            raise Unavailable("connection refused")
+        await asyncio.Event().wait()
+
+    async with running(one):
+        await clock.advance(5)
+        async with running(two):
+            await clock.advance(5)
+            began = clock.monotonic()
+            cluster.replace = refused_then_silent  # type: ignore[assignment,method-assign]
+            for _ in range(40):
+                await clock.advance(1)
+                assert not (one.leading and two.leading)
+            assert (one.leading, two.leading) == (False, True)
+
+
 async def test_abdication_lets_another_lead_within_seconds() -> None:
     clock = VirtualClock()
     cluster = FakeCluster(clock=clock)

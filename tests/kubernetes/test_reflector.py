@@ -27,6 +27,7 @@ def bookmark(version: int) -> bytes:
     return line("BOOKMARK", {"metadata": {"resourceVersion": str(version)}})
 
 
+SILENCE = b"(silence)"
 EXPIRED = line("ERROR", {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old resource version"})
 
 
@@ -58,10 +59,10 @@ class Server:
 
     async def watch(self, path: str, params: Mapping[str, str], *, idle_timeout_s: float) -> AsyncIterator[bytes]:
         self.asked.append(dict(params))
-        if not self.watches:
-            await self.clock.sleep(idle_timeout_s)
-            raise Unavailable("nothing came")
-        for step in self.watches.pop(0):
+        for step in self.watches.pop(0) if self.watches else [SILENCE]:
+            if step == SILENCE:
+                await self.clock.sleep(idle_timeout_s)
+                raise Unavailable("nothing came")
             if isinstance(step, KubernetesError):
                 raise step
             yield step
@@ -160,10 +161,26 @@ async def test_repeated_and_older_events_change_nothing(watched: Watched) -> Non
     assert watched.store.get("a").metadata.resourceVersion == "12"  # type: ignore[union-attr]
 
 
-async def test_a_silent_watch_is_given_up_and_opened_again(watched: Watched) -> None:
+async def test_a_watch_that_falls_silent_is_opened_again_where_it_was(watched: Watched) -> None:
+    watched.server.watches = [[bookmark(20), SILENCE]]
     await watched.run(75)
-    assert len(watched.server.watched_from()) >= 2
+    assert watched.server.watched_from()[:2] == ["10", "20"]
     assert watched.server.listed() == 1, "a broken connection is no reason to list"
+
+
+async def test_a_server_that_forgot_our_version_and_says_nothing_is_listed_again(watched: Watched) -> None:
+    watched.server.lists = [[pod("a", 500)], [pod("a", 2, "restored")]]
+    watched.server.version = 600
+    watched.server.watches = [[SILENCE], [line("ADDED", pod("b", 4)), SILENCE]]
+    task = asyncio.create_task(watched.reflector.run())
+    await watched.clock.advance(1)
+    watched.server.version = 3  # restored from a backup: versions begin again at a low number
+    await watched.clock.advance(75)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert watched.server.watched_from()[:2] == ["600", "3"]
+    assert sorted(watched.store.names()) == ["a", "b"]
+    assert watched.store.get("a").metadata.uid == "restored"  # type: ignore[union-attr]
 
 
 async def test_a_server_that_ends_every_watch_at_once_is_not_hammered(watched: Watched) -> None:
