@@ -1,30 +1,36 @@
-"""Request bodies as Marathon reads them: tolerant of byte order marks, UTF-16 and what follows the first value."""
+"""Request bodies as Marathon reads them: tolerant of byte order marks, UTF-16 and a second value."""
 
 import json
 from typing import Any
 
 from translators.marathon.errors import MalformedJson
+from translators.marathon.syntax import location, syntax_error, trailing_error
 
 __all__ = ["compact", "read_json"]
 
 _MAX_DEPTH = 200
+_TOO_DEEP = f"The document is nested more than {_MAX_DEPTH} levels deep"
+_SPACE = " \t\r\n"
 _ENCODINGS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 
 def read_json(body: bytes) -> Any:
-    """The first JSON value of a body. Of repeated keys the last counts. Raises MalformedJson."""
+    """The first JSON value of a body. Of repeated keys the last counts. Raises MalformedJson, in Jackson's words."""
     text = _decoded(body)
-    stripped = text.lstrip()
-    if not stripped:
-        raise MalformedJson("Please specify data in JSON format", "No content to map due to end-of-input")
+    start = len(text) - len(text.lstrip(_SPACE))
+    if start == len(text):
+        detail = f"No content to map due to end-of-input\n at {location(body, 1, 0)}"
+        raise MalformedJson("Please specify data in JSON format", detail)
     try:
-        value, _ = _DECODER.raw_decode(stripped)
+        value, end = _DECODER.raw_decode(text, start)
     except RecursionError:
-        raise MalformedJson("Invalid JSON", f"The document is nested more than {_MAX_DEPTH} levels deep") from None
+        raise MalformedJson("Invalid JSON", syntax_error(text, body) or _TOO_DEEP) from None
     except ValueError as error:
-        raise MalformedJson("Invalid JSON", f"{error}") from None
+        raise MalformedJson("Invalid JSON", syntax_error(text, body) or f"{error}") from None
+    if wrong := trailing_error(text, end, body):
+        raise MalformedJson("Invalid JSON", wrong)
     if _deeper_than(value, _MAX_DEPTH):
-        raise MalformedJson("Invalid JSON", f"The document is nested more than {_MAX_DEPTH} levels deep")
+        raise MalformedJson("Invalid JSON", _TOO_DEEP)
     return value
 
 
@@ -52,7 +58,11 @@ def _decoded(body: bytes) -> str:
     try:
         return body.decode()
     except UnicodeDecodeError as error:
-        raise MalformedJson("Invalid JSON", f"Invalid UTF-8 at byte {error.start}") from None
+        if error.reason == "invalid start byte":
+            raise MalformedJson("Invalid JSON", f"Invalid UTF-8 start byte 0x{body[error.start]:x}") from None
+        if error.end < len(body):
+            raise MalformedJson("Invalid JSON", f"Invalid UTF-8 middle byte 0x{body[error.end]:x}") from None
+        raise MalformedJson("Invalid JSON", "Unexpected end-of-input in VALUE_STRING") from None
 
 
 def _refuse(name: str) -> Any:
