@@ -8,7 +8,7 @@ from starlette.responses import Response
 from gateway.api.fragments import LIST, SINGLE, Fragments
 from gateway.api.replies import accepted, json_reply, not_found
 from gateway.api.requests import app_id, body, embeds, flag, origin, timestamp
-from gateway.api.resource import Resource
+from gateway.api.resource import Handler, Resource
 from gateway.api.selectors import label_selector
 from gateway.engines.engine import App, Engine
 from gateway.engines.errors import UnknownApp, UnknownVersion
@@ -26,6 +26,8 @@ class Apps:
 
     def routes(self) -> list[tuple[str, Resource]]:
         """In order of precedence: the first path that fits is taken, whatever the method."""
+        named_star = {"PUT": self.put, "PATCH": self.patch, "DELETE": self.delete}
+        wildcard = Resource({"GET": self.wildcard, **{method: _of_star(call) for method, call in named_star.items()}})
         return [
             (
                 "/v2/apps",
@@ -34,8 +36,8 @@ class Apps:
             ("/v2/apps/{id:path}/restart", Resource({"POST": self.restart, "DELETE": self.delete_restart})),
             ("/v2/apps/{id:path}/versions", Resource({"GET": self.versions})),
             ("/v2/apps/{id:path}/versions/{version}", Resource({"GET": self.version})),
-            ("/v2/apps/*", Resource({"GET": self.wildcard})),
-            ("/v2/apps/{id:path}/*", Resource({"GET": self.wildcard})),
+            ("/v2/apps/*", wildcard),
+            ("/v2/apps/{id:path}/*", wildcard),
             (
                 "/v2/apps/{id:path}",
                 Resource({"GET": self.get, "PUT": self.put, "PATCH": self.patch, "DELETE": self.delete}),
@@ -148,6 +150,16 @@ class Apps:
             text = warning.encode("ascii", "replace").decode().replace("\n", " ")
             response.headers.append("X-Marathon-Gateway-Warning", text)
         return response
+
+
+def _of_star(handler: Handler) -> Handler:
+    """A group's wildcard can be read only; to all else `*` is the last segment of an id, and no good one."""
+
+    async def call(request: Request) -> Response:
+        request.scope["path_params"] = {"id": f"{request.path_params.get('id', '')}/*"}
+        return await handler(request)
+
+    return call
 
 
 def _with_cmd(apps: Sequence[App], cmd: str) -> Sequence[App]:

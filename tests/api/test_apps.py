@@ -257,3 +257,10 @@ async def test_more_deployments_than_allowed_are_403() -> None:
         answer = await house.post_app("/b")
         assert answer.status_code == 403
         assert answer.json()["message"].startswith("Max number (1) of running deployments is achieved.")
+
+
+async def test_a_star_is_read_as_a_wildcard_and_written_as_a_bad_id(house: House) -> None:
+    put = await house.client.put("/v2/apps/*", json={"cmd": "sleep 1"})
+    assert (put.status_code, put.json()["details"]) == (422, [{"path": "/id", "errors": ["error.pattern"]}])
+    delete = await house.client.delete("/v2/apps/*")
+    assert (delete.status_code, delete.json()) == (404, {"message": "App '/*' does not exist"})

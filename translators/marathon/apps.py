@@ -63,21 +63,21 @@ def read_app(
     return _finished(app, rules)
 
 
-def read_app_update(source: object, *, rules: Rules, app_id: str) -> AppUpdate:
-    """An update of one app. Raises InvalidJson, InvalidDefinition."""
+def read_app_update(source: object, *, rules: Rules, app_id: str, path: str = "") -> AppUpdate:
+    """An update of one app; `path` prefixes the paths of type errors. Raises InvalidJson, InvalidDefinition."""
     body = source if isinstance(source, dict) else {}
     body = {key: value for key, value in body.items() if key != "id"}
     errors = Errors()
     update = _UPDATE({**body, "id": app_id} if _checkable(app_id) else body, "", errors)
     if not _checkable(app_id):
         errors.add("/id", "error.pattern")
-    errors.check()
+    errors.check(path)
     version = update.pop("version", None)
     if version is not None and len(update) > 1:
         raise InvalidDefinition([Detail("/", ("The 'version' field may only be combined with the 'id' field.",))])
     if "ports" in update and "portDefinitions" in update:
         del update["ports"]
-    validate_deprecated(update, rules)
+    validate_deprecated(update, rules, update=True)
     fields = migrate(update, rules)
     fields.pop("id", None)
     return AppUpdate(absolute_id(app_id), fields, {**body, "id": app_id}, version)
@@ -88,11 +88,11 @@ def read_app_list_update(sources: object, *, rules: Rules) -> list[AppUpdate]:
     if not isinstance(sources, list):
         sources = []
     updates = []
-    for source in sources:
+    for i, source in enumerate(sources):
         app_id = source.get("id") if isinstance(source, dict) else None
         if not isinstance(app_id, str):
             raise BadRequest("requirement failed: App Update must have app id set", 422)
-        updates.append(read_app_update(source, rules=rules, app_id=app_id))
+        updates.append(read_app_update(source, rules=rules, app_id=app_id, path=f"({i})"))
     return updates
 
 
@@ -101,10 +101,18 @@ def update_app(current: Mapping[str, Any] | None, update: AppUpdate, *, rules: R
     if current is None:
         return read_app(update.source, rules=rules, app_id=update.id)
     merged = {key: value for key, value in current.items() if key not in _FORGOTTEN_BY_MERGE}
+    if "networks" in update.fields and "container" not in update.fields and merged.get("container"):
+        merged["container"] = _without_port_mappings(merged["container"])
     merged.update(update.fields)
     app: dict[str, Any] = migrate(merged, rules)
     port_indices(app, always=True)
     return _finished(app, rules)
+
+
+def _without_port_mappings(container: Mapping[str, Any]) -> dict[str, Any]:
+    """Other networks, other ports: the mappings go, and with them the image of a Mesos container (recorded)."""
+    gone = ("portMappings", "docker") if container["type"] == "MESOS" else ("portMappings",)
+    return {key: value for key, value in container.items() if key not in gone}
 
 
 def replace_app(current: Mapping[str, Any] | None, update: AppUpdate, *, rules: Rules) -> dict[str, Any]:
@@ -146,8 +154,5 @@ def _finished(app: dict[str, Any], rules: Rules) -> dict[str, Any]:
         app.pop("container", None)
     validate(app, rules)
     done = complete(app, rules)
-    if "residency" in app and "residency" not in done:
-        validate_model({**done, "residency": app["residency"]}, rules)
-    else:
-        validate_model(done, rules)
+    validate_model(done, rules)
     return done

@@ -25,7 +25,7 @@ def _ancestors(app_id: str) -> list[str]:
 
 def _cyclic(apps: Mapping[str, Mapping[str, Any]]) -> bool:
     """Depth-first, without recursion: an edge back into the path is a cycle."""
-    edges = {app_id: _targets(app_id, app.get("dependencies", ()), apps) for app_id, app in apps.items()}
+    edges = {app_id: _targets(app.get("dependencies", ()), apps) for app_id, app in apps.items()}
     done: set[str] = set()
     for start in edges:
         if start in done:
@@ -48,12 +48,12 @@ def _cyclic(apps: Mapping[str, Mapping[str, Any]]) -> bool:
     return False
 
 
-def _targets(app_id: str, names: Iterable[str], apps: Mapping[str, Any]) -> list[str]:
+def _targets(names: Iterable[str], apps: Mapping[str, Any]) -> list[str]:
     found = []
     for name in names:
         if name in apps:
             found.append(name)
         else:
             prefix = name.rstrip("/") + "/"
-            found += [other for other in apps if other.startswith(prefix) and other != app_id]
+            found += [other for other in apps if other.startswith(prefix)]  # itself, too: that is a cycle
     return found

@@ -13,7 +13,7 @@ from translators.marathon.errors import Detail, InvalidDefinition
 from translators.marathon.normalisation import has_external, is_resident
 from translators.marathon.paths import id_details, segment_details
 from translators.marathon.rules import Rules
-from translators.marathon.volumes import volume_rules
+from translators.marathon.volumes import profile_names, volume_rules
 
 __all__ = ["Found", "raise_found", "validate", "validate_deprecated", "validate_model"]
 
@@ -26,8 +26,9 @@ _PORT_INDEX = "Health check port indices must address an element of the ports ar
 _CHECK_INDEX = "check port index must address an element of the ports array or container port mappings."
 
 
-def validate_deprecated(app: App, rules: Rules) -> None:
-    _run(_DEPRECATED, app, rules)
+def validate_deprecated(app: App, rules: Rules, *, update: bool = False) -> None:
+    """In an update `uris` are looked at only when they have become `fetch`."""
+    _run(_DEPRECATED[1:] if update else _DEPRECATED, app, rules)
 
 
 def validate(app: App, rules: Rules) -> None:
@@ -136,7 +137,7 @@ def _pull_config(app: App, docker: Mapping[str, Any], rules: Rules) -> Found:
     if not rules.enabled("secrets"):
         yield "/container/docker/pullConfig", "must be empty"
         yield "/container/docker/pullConfig", rules.not_enabled("secrets")
-    elif config["secret"] not in app.get("secrets", {}):
+    if config["secret"] not in app.get("secrets", {}):
         yield "/container/docker/pullConfig", "pullConfig.secret must refer to an existing secret"
 
 
@@ -330,13 +331,14 @@ def _env(app: App, rules: Rules) -> Found:
     if references and not rules.enabled("secrets"):
         yield "/env", "use of secret-references in the environment requires the secrets feature to be enabled"
     for name, secret in references.items():
-        if rules.enabled("secrets") and secret not in app.get("secrets", {}):
+        if secret not in app.get("secrets", {}):
             yield f"/env/{name}/secret", "references an undefined secret"
 
 
 def _secrets(app: App, rules: Rules) -> Found:
     if app.get("secrets") and not rules.enabled("secrets"):
         yield "/secrets", rules.not_enabled("secrets")
+        return
     for i, name in enumerate(app.get("secrets", {})):
         if not name:
             yield f"/secrets/keys({i})", "must not be empty"
@@ -390,8 +392,7 @@ def _unreachable(app: App, _: Rules) -> Found:
                 "/unreachableStrategy/inactiveAfterSeconds",
                 f"inactiveAfterSeconds ({inactive}) must be less or equal to expungeAfterSeconds, which is {expunge}",
             )
-    resident = is_resident(dict(app)) or "residency" in app
-    if resident and isinstance(strategy, dict):
+    if is_resident(dict(app)) and isinstance(strategy, dict):
         yield "/", "unreachableStrategy must be disabled for resident tasks"
 
 
@@ -430,17 +431,21 @@ def _role_name(name: str) -> str:
     return ""
 
 
+def _single_instance(app: App, _: Rules) -> Found:
+    if _is_single(app) and app.get("instances", 1) > 1:
+        yield "/", "Single instance app may only have one instance"
+
+
 # The complete app
 
 
 def _upgrade_strategy(app: App, _: Rules) -> Found:
     strategy = app["upgradeStrategy"]
     over, minimum = strategy["maximumOverCapacity"], strategy["minimumHealthCapacity"]
-    if (is_resident(dict(app)) or has_external(dict(app)) or "residency" in app) and over != 0:
+    if (is_resident(dict(app)) or has_external(dict(app))) and over != 0:
         yield "/upgradeStrategy/maximumOverCapacity", f"got {over}, expected 0.0"
-    if app["labels"].get("MARATHON_SINGLE_INSTANCE_APP") == "true":
-        if app["instances"] > 1:
-            yield "/", "Single instance app may only have one instance"
+    if _is_single(app) and (over or minimum):
+        yield "/isSingleInstance", "must be false"
         for key, value in (("maximumOverCapacity", over), ("minimumHealthCapacity", minimum)):
             if value != 0:
                 yield f"/upgradeStrategy/{key}", f"got {value}, expected 0.0"
@@ -478,12 +483,17 @@ def _resident_role(app: App, _: Rules) -> Found:
 _DEPRECATED = (_uris, _ports, _old_networks, _old_docker)
 _CANONICAL = (
     _id, _dependencies, _command, _docker_type, _networks, _port_definitions, _port_mappings, _constraints, _health_checks,
-    _readiness_checks, _check, _fetch, _env, _secrets, _gpus, _resource_limits, _linux_info, _unreachable, _roles, volume_rules,
+    _readiness_checks, _check, _fetch, _env, _secrets, _gpus, _resource_limits, _linux_info, _unreachable, _roles, _single_instance,
+    volume_rules,
 )  # fmt: skip
-_MODEL = (_upgrade_strategy, _instances, _migration_label, _resident_role)
+_MODEL = (_upgrade_strategy, _instances, _migration_label, profile_names, _resident_role)
 
 
 # Helpers
+
+
+def _is_single(app: App) -> bool:
+    return bool((app.get("labels") or {}).get("MARATHON_SINGLE_INSTANCE_APP") == "true")
 
 
 def _container(app: App) -> Mapping[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from translators.marathon.rules import Rules
 
-__all__ = ["volume_rules"]
+__all__ = ["profile_names", "volume_rules"]
 
 App = Mapping[str, Any]
 Found = Iterator[tuple[str, str]]
@@ -28,9 +28,15 @@ def volume_rules(app: App, rules: Rules) -> Found:
             yield from _persistent(volume, path)
         elif "external" in volume:
             yield from _external(volume, path, container, rules)
-        elif "secret" in volume and rules.enabled("secrets") and volume["secret"] not in app.get("secrets", {}):
+        elif "secret" in volume and volume["secret"] not in app.get("secrets", {}):
             yield path, "volume.secret must refer to an existing secret"
     yield from _external_names(app, volumes)
+
+
+def profile_names(app: App, _: Rules) -> Found:
+    for i, volume in enumerate((app.get("container") or {}).get("volumes", ())):
+        if (volume.get("persistent") or {}).get("profileName") == "":
+            yield f"/container/volumes({i})/volume/persistent/profileName", "must not be empty"
 
 
 def _persistent(volume: Mapping[str, Any], path: str) -> Found:
@@ -51,8 +57,6 @@ def _persistent(volume: Mapping[str, Any], path: str) -> Found:
             yield f"{path}/persistent", "Only mount volumes can have maxSize"
         elif persistent["maxSize"] <= persistent["size"]:
             yield f"{path}/persistent", "Max size must be larger than size"
-    if persistent.get("profileName") == "":
-        yield f"{path}/volume/persistent/profileName", "must not be empty"
     for constraint in persistent["constraints"]:
         if message := _volume_constraint(constraint):
             yield f"{path}/persistent/constraints", message

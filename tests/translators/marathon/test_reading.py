@@ -21,7 +21,7 @@ from translators.marathon import (
     update_app,
     validate_root,
 )
-from translators.marathon.errors import BadRequest, DefinitionError, InvalidDefinition, MalformedJson
+from translators.marathon.errors import BadRequest, DefinitionError, InvalidDefinition, InvalidJson, MalformedJson
 from translators.marathon.paths import absolute_id
 
 RULES = Rules()
@@ -178,3 +178,83 @@ def test_a_cycle_and_an_app_that_is_a_group_are_refused() -> None:
         validate_root({"/a": app("/a", "/b"), "/b": app("/b", "/a")})
     with pytest.raises(InvalidDefinition):
         validate_root({"/a": app("/a"), "/a/b": app("/a/b")})
+
+
+BASE = {"id": "/x", "cmd": "sleep 1", "instances": 0}
+UNDEFINED = "references an undefined secret"
+NOT_ENABLED = "Feature secrets is not enabled. Enable with --enable_features secrets)"
+
+
+@pytest.mark.parametrize(
+    ("members", "details"),
+    [
+        (
+            {"env": {"a": {"secret": ""}}},
+            {
+                "/env": ["use of secret-references in the environment requires the secrets feature to be enabled"],
+                "/env/a/secret": [UNDEFINED],
+            },
+        ),
+        ({"secrets": {"": {"source": "x"}}}, {"/secrets": [NOT_ENABLED]}),
+        (
+            {"instances": 2, "labels": {"MARATHON_SINGLE_INSTANCE_APP": "true"}},
+            {"/": ["Single instance app may only have one instance"]},
+        ),
+        (
+            {"instances": 1, "labels": {"MARATHON_SINGLE_INSTANCE_APP": "true"}},
+            {
+                "/isSingleInstance": ["must be false"],
+                "/upgradeStrategy/maximumOverCapacity": ["got 1.0, expected 0.0"],
+                "/upgradeStrategy/minimumHealthCapacity": ["got 1.0, expected 0.0"],
+            },
+        ),
+        (
+            {"container": {"type": "MESOS", "volumes": [{"containerPath": "a", "secret": "s"}]}},
+            {
+                "/container/secretVolumes(container)": ["must be empty", NOT_ENABLED],
+                "/container/volumes(0)": ["volume.secret must refer to an existing secret"],
+            },
+        ),
+    ],
+)
+def test_all_that_is_wrong_is_told_together(members: dict[str, Any], details: dict[str, list[str]]) -> None:
+    with pytest.raises(InvalidDefinition) as raised:
+        read_app({**BASE, **members}, rules=RULES)
+    assert {detail.path: list(detail.errors) for detail in raised.value.details} == details
+
+
+def test_residency_without_volumes_has_no_effect() -> None:
+    app = read_app({**BASE, "residency": {"taskLostBehavior": "WAIT_FOREVER"}}, rules=RULES)
+    assert "residency" not in app
+    assert app["upgradeStrategy"] == {"maximumOverCapacity": 1.0, "minimumHealthCapacity": 1.0}
+
+
+def test_an_update_of_the_networks_drops_the_port_mappings() -> None:
+    container = {"type": "MESOS", "docker": {"image": "a"}, "portMappings": [{"containerPort": 80, "name": "web"}]}
+    app = read_app({**BASE, "container": container, "networks": [{"mode": "container", "name": "dcos"}]}, rules=RULES)
+    networks = [{"mode": "container", "name": "dcos", "labels": {"k": "x"}}]
+    updated = update_app(app, read_app_update({"networks": networks}, rules=RULES, app_id="/x"), rules=RULES)
+    assert updated["container"]["portMappings"] == [
+        {"containerPort": 0, "labels": {}, "name": "default", "protocol": "tcp", "servicePort": 0}
+    ]
+    assert "docker" not in updated["container"]
+
+
+def test_an_update_of_uris_is_judged_as_fetch() -> None:
+    update = read_app_update({"uris": [" "]}, rules=RULES, app_id="/x")
+    with pytest.raises(InvalidDefinition) as raised:
+        update_app(read_app(BASE, rules=RULES), update, rules=RULES)
+    assert [detail.path for detail in raised.value.details] == ["/fetch(0)/uri"]
+
+
+def test_a_list_update_says_which_item_is_wrong() -> None:
+    with pytest.raises(InvalidJson) as raised:
+        read_app_list_update([{"id": "/a"}, {"id": "/b", "cpus": -1}], rules=RULES)
+    assert [detail.path for detail in raised.value.details] == ["(1)/cpus"]
+
+
+def test_a_dependency_on_its_own_group_is_a_cycle() -> None:
+    app = read_app({**BASE, "dependencies": [""]}, rules=RULES)
+    with pytest.raises(InvalidDefinition, match="not valid") as raised:
+        validate_root({"/x": app})
+    assert raised.value.details[0].errors == ("Dependency graph has cyclic dependencies.",)
