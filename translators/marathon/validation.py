@@ -444,11 +444,12 @@ def _upgrade_strategy(app: App, _: Rules) -> Found:
     over, minimum = strategy["maximumOverCapacity"], strategy["minimumHealthCapacity"]
     if (is_resident(dict(app)) or has_external(dict(app))) and over != 0:
         yield "/upgradeStrategy/maximumOverCapacity", f"got {over}, expected 0.0"
-    if _is_single(app) and (over or minimum):
-        yield "/isSingleInstance", "must be false"
-        for key, value in (("maximumOverCapacity", over), ("minimumHealthCapacity", minimum)):
-            if value != 0:
-                yield f"/upgradeStrategy/{key}", f"got {value}, expected 0.0"
+    if _is_single(app):
+        if over != 0:
+            yield "/isSingleInstance", "must be false"
+            yield "/upgradeStrategy/maximumOverCapacity", f"got {over}, expected 0.0"
+        if minimum != 0:
+            yield "/upgradeStrategy/minimumHealthCapacity", f"got {minimum}, expected 0.0"
 
 
 def _instances(app: App, rules: Rules) -> Found:
