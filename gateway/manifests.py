@@ -52,13 +52,13 @@ def manifests(settings: Settings) -> list[dict[str, Any]]:
             "metadata": _meta(),
             "rules": [{"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list", "watch"]}],
         },
-        _binding("ClusterRoleBinding", "ClusterRole", _meta(), account),
+        _binding("ClusterRoleBinding", "ClusterRole", _meta(name=f"{_NAME}-{namespace}"), account),
         _deployment(settings),
     ]
 
 
-def _meta(namespace: str = "") -> dict[str, Any]:
-    return {"name": _NAME, **({"namespace": namespace} if namespace else {}), "labels": _LABELS}
+def _meta(namespace: str = "", *, name: str = _NAME) -> dict[str, Any]:
+    return {"name": name, **({"namespace": namespace} if namespace else {}), "labels": _LABELS}
 
 
 def _binding(kind: str, role: str, metadata: dict[str, Any], account: dict[str, str]) -> dict[str, Any]:

@@ -1,23 +1,22 @@
-"""Foreign clients, unmodified, each in an environment of its own, against `mgw dev` in its own process."""
+"""Foreign clients, unmodified, each in an environment of its own, against a gateway in its own process, on either cluster."""
 
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.processes import mgw_dev
+from tests.gateways import Gateway
 
 CLIENTS = Path(__file__).parents[2] / ".clients"
 
 
 @pytest.fixture(scope="module")
-def marathon() -> Iterator[str]:
-    """The base URL of a Marathon that starts empty."""
-    with mgw_dev() as base:
-        yield base
+def marathon(gateway: Gateway) -> str:
+    """The base URL of a Marathon that starts empty, on either cluster."""
+    return gateway.base
 
 
 @pytest.fixture

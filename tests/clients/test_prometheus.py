@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.installations import Installation
 from tests.processes import Process, eventually
 
 pytestmark = pytest.mark.clients
@@ -31,7 +32,7 @@ def free_port() -> int:
 
 @pytest.mark.timeout(120)
 def test_prometheus_finds_and_scrapes_the_tasks_of_an_app(
-    marathon: str, program: Callable[[str], str], tmp_path: Path
+    installation: Installation, marathon: str, program: Callable[[str], str], tmp_path: Path
 ) -> None:
     app = {"id": "/prom/web", "cmd": "python3 -m http.server $PORT0", "instances": 2, "cpus": 0.1, "mem": 32}
     assert httpx.post(marathon + "/v2/apps", json=app).status_code == 201
@@ -57,6 +58,8 @@ def test_prometheus_finds_and_scrapes_the_tasks_of_an_app(
             found = answer.json()["data"]["activeTargets"]
             if any(target["health"] == "unknown" for target in found):  # not scraped yet
                 return []
+            if not installation.runs_commands:
+                return found if len(found) == 2 else []
             # http.server answers /metrics with 404: that the target was reached is the proof of its address
             assert all("404" in target["lastError"] for target in found), found
             return found if len(found) == 2 else []

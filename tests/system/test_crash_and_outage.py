@@ -2,13 +2,15 @@
 
 import json
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-import httpx
 import pytest
 
-from tests.processes import MGW, Process, eventually, started
+from tests.controlplane.cluster import ControlPlane
+from tests.installations import CLUSTERS, Installation, installed, simulator_installation
+from tests.processes import MGW, Process, eventually
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -23,74 +25,101 @@ APP: dict[str, Any] = {
 }
 
 
-def serve(kubeconfig: Path) -> tuple[Process, str]:
-    process = Process(
-        [str(MGW), "serve", "--kubeconfig", str(kubeconfig), "--listen", "127.0.0.1:0", "--lease_duration_s", "3"]
-    )
-    return process, process.wait_for(r"Marathon API at (http://\S+)")
+class Outage(Protocol):
+    """A cluster whose Kubernetes API can go away and come back with what it had."""
+
+    installation: Installation
+
+    def begin(self) -> None: ...
+
+    def end(self) -> None: ...
 
 
-def answers(base: str, path: str) -> Any:
-    return httpx.get(base + path, timeout=10).json()
+class SimulatorOutage:
+    def __init__(self, home: Path) -> None:
+        kubeconfig = home / "kubeconfig"
+        self._arguments = ["--write-kubeconfig", str(kubeconfig), "--state", str(home / "state")]
+        self._listen = "127.0.0.1:0"
+        self.end()
+        self.installation = simulator_installation(kubeconfig)
+
+    def begin(self) -> None:
+        self._process.kill()
+
+    def end(self) -> None:
+        self._process = Process([str(MGW), "simulator", "--listen", self._listen, *self._arguments])
+        self._listen = self._process.wait_for(r"Kubernetes API at http://(\S+?);")
+
+    def close(self) -> None:
+        self._process.stop()
 
 
-def test_a_rollout_ends_right_after_kill_minus_nine_in_its_middle(tmp_path: Path) -> None:
-    kubeconfig = tmp_path / "kubeconfig"
-    with started("simulator", "--listen", "127.0.0.1:0", "--write-kubeconfig", str(kubeconfig)) as simulator:
-        simulator.wait_for(r"Kubernetes API at (\S+)")
-        gateway, base = serve(kubeconfig)
-        try:
-            eventually(lambda: httpx.post(base + "/v2/apps", json=APP).status_code == 201)
-            eventually(lambda: answers(base, "/v2/deployments") == [], 60)
-            change = httpx.put(base + "/v2/apps//web", json={"env": {"A": "b"}}).json()
-            eventually(lambda: len(answers(base, "/v2/apps//web/tasks")["tasks"]) > 3)
+class RealOutage:
+    """Of the API server alone: etcd, controllers, scheduler and nodes stay."""
+
+    def __init__(self, control_plane: ControlPlane) -> None:
+        self._control_plane = control_plane
+        self.installation = installed(control_plane, "marathon")
+
+    def begin(self) -> None:
+        self._control_plane.kill("kube-apiserver")
+
+    def end(self) -> None:
+        self._control_plane.start("kube-apiserver")
+
+
+@pytest.fixture(params=CLUSTERS)
+def outage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Outage]:
+    if request.param == "real":
+        start = request.getfixturevalue("another_control_plane")
+        yield RealOutage(start(controllers=True, fake_nodes=2))
+    else:
+        simulator = SimulatorOutage(tmp_path)
+        yield simulator
+        simulator.close()
+
+
+def test_a_rollout_ends_right_after_kill_minus_nine_in_its_middle(installation: Installation) -> None:
+    with installation.gateway() as gateway:
+        gateway.await_serving().create(APP)
+        with installation.slow_pods():
+            change = gateway.change("/web", {"env": {"A": "b"}})
+            eventually(lambda: len(installation.pods("/web")) > 3)
             gateway.kill()
-            gateway, base = serve(kubeconfig)
-            eventually(lambda: httpx.get(base + "/v2/apps").status_code == 200)
-            eventually(lambda: answers(base, "/v2/deployments") == [], 60)
-            tasks = answers(base, "/v2/apps//web/tasks")["tasks"]
-            assert len(tasks) == 3
-            assert {task["version"] for task in tasks} == {change["version"]}
-            shown = answers(base, "/v2/apps//web")["app"]
-            assert (shown["tasksHealthy"], shown["version"]) == (3, change["version"])
-        finally:
-            gateway.stop()
+    with installation.gateway() as gateway:
+        gateway.await_serving().settle()
+        tasks = gateway.tasks("/web")
+        assert len(tasks) == 3
+        assert {task["version"] for task in tasks} == {change["version"]}
+        shown = gateway.app("/web")
+        assert (shown["tasksHealthy"], shown["version"]) == (3, change["version"])
 
 
-def test_a_gateway_without_a_cluster_waits_and_says_so_and_resumes(tmp_path: Path) -> None:
-    kubeconfig = tmp_path / "kubeconfig"
-    state = tmp_path / "state"
-    simulator = Process(
-        [str(MGW), "simulator", "--listen", "127.0.0.1:0", "--write-kubeconfig", str(kubeconfig), "--state", str(state)]
-    )
-    address = simulator.wait_for(r"Kubernetes API at http://(\S+?);")
-    simulator.kill()
-    gateway, base = serve(kubeconfig)
-    arguments = ["--listen", address, "--write-kubeconfig", str(kubeconfig), "--state", str(state)]
-    try:
-        assert httpx.get(base + "/ping").text == "pong"
-        refused = httpx.get(base + "/v2/apps")
+def test_a_gateway_without_a_cluster_waits_and_says_so_and_resumes(outage: Outage) -> None:
+    outage.begin()
+    with outage.installation.gateway() as gateway:
+        client = gateway.client
+        assert client.get("/ping").text == "pong"
+        refused = client.get("/v2/apps")
         assert (refused.status_code, refused.headers["Content-Type"]) == (503, "application/json")
         assert refused.json()["message"]
-        eventually(lambda: any("Waiting for the Kubernetes API" in line for line in gateway.lines))
+        eventually(lambda: "Waiting for the Kubernetes API" in gateway.log)
 
-        simulator = Process([str(MGW), "simulator", *arguments])
-        eventually(lambda: httpx.post(base + "/v2/apps", json=APP | {"healthChecks": []}).status_code == 201, 60)
-        eventually(lambda: answers(base, "/v2/apps//web")["app"]["tasksRunning"] == 3, 60)
-        eventually(lambda: httpx.get(base + "/v2/deployments").json() == [], 60)  # the app is not locked
+        outage.end()
+        app = APP | {"healthChecks": []}
+        eventually(lambda: client.post("/v2/apps", json=app).status_code == 201, 60)
+        eventually(lambda: gateway.app("/web")["tasksRunning"] == 3, 60)
+        gateway.settle()  # the app is not locked
 
-        simulator.kill()
-        assert answers(base, "/v2/apps//web")["app"]["instances"] == 3
-        write = httpx.put(base + "/v2/apps//web", json={"instances": 4}, timeout=30)
+        outage.begin()
+        assert gateway.app("/web")["instances"] == 3
+        write = client.put("/v2/apps//web", json={"instances": 4})
         assert write.status_code == 503
         assert write.json()["message"]
 
-        simulator = Process([str(MGW), "simulator", *arguments])
-        eventually(lambda: httpx.put(base + "/v2/apps//web?force=true", json={"instances": 2}).status_code == 200, 60)
-        eventually(lambda: answers(base, "/v2/apps//web")["app"]["tasksRunning"] == 2, 90)
-    finally:
-        gateway.stop()
-        simulator.stop()
+        outage.end()
+        eventually(lambda: client.put("/v2/apps//web?force=true", json={"instances": 2}).status_code == 200, 60)
+        eventually(lambda: gateway.app("/web")["tasksRunning"] == 2, 90)
 
 
 def test_a_bad_setting_stops_the_start_with_one_clear_line() -> None:

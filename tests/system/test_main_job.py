@@ -1,14 +1,15 @@
 """The main job, as a newcomer meets it: an app is posted, runs, rolls, fails, and disappears."""
 
-import json
 import subprocess
-import threading
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.gateways import EventStream, Gateway
+from tests.installations import Installation
+from tests.kubelets import crash
 from tests.processes import eventually, mgw_dev
 
 pytestmark = pytest.mark.timeout(180)
@@ -34,7 +35,14 @@ WEB: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def marathon() -> Iterator[httpx.Client]:
+def marathon(gateway: Gateway) -> httpx.Client:
+    """On either cluster."""
+    return gateway.client
+
+
+@pytest.fixture(scope="module")
+def laptop() -> Iterator[httpx.Client]:
+    """What runs the tasks' commands: `mgw dev`, as a newcomer starts it."""
     with mgw_dev() as base, httpx.Client(base_url=base, timeout=20) as client:
         yield client
 
@@ -48,7 +56,7 @@ def settled(marathon: httpx.Client, timeout_s: float = 60) -> None:
     eventually(lambda: marathon.get("/v2/deployments").json() == [], timeout_s)
 
 
-def test_an_http_app_runs_is_healthy_answers_rolls_and_leaves_nothing(marathon: httpx.Client) -> None:
+def test_an_http_app_runs_is_healthy_rolls_and_leaves_nothing(marathon: httpx.Client) -> None:
     created = marathon.post("/v2/apps", json=WEB)
     assert created.status_code == 201
     assert created.json()["deployments"] == [{"id": created.headers["Marathon-Deployment-Id"]}]
@@ -59,8 +67,6 @@ def test_an_http_app_runs_is_healthy_answers_rolls_and_leaves_nothing(marathon: 
     tasks = marathon.get("/v2/tasks").json()["tasks"]
     assert {task["state"] for task in tasks} == {"TASK_RUNNING"}
     assert len({(task["host"], task["ports"][0]) for task in tasks}) == 3
-    for task in tasks:
-        assert httpx.get(f"http://{task['host']}:{task['ports'][0]}/").status_code == 200
 
     changed = marathon.put("/v2/apps//shop/web", json={"env": {"COLOUR": "blue"}})
     assert changed.status_code == 200
@@ -77,7 +83,18 @@ def test_an_http_app_runs_is_healthy_answers_rolls_and_leaves_nothing(marathon: 
     assert marathon.delete("/v2/apps//shop/web").status_code == 200
     settled(marathon)
     assert marathon.get("/v2/apps//shop/web").status_code == 404
-    for task in after:
+    assert marathon.get("/v2/tasks").json()["tasks"] == []
+
+
+def test_its_tasks_answer_at_their_addresses_until_it_is_deleted(laptop: httpx.Client) -> None:
+    assert laptop.post("/v2/apps", json=WEB).status_code == 201
+    settled(laptop)
+    tasks = laptop.get("/v2/tasks").json()["tasks"]
+    for task in tasks:
+        assert httpx.get(f"http://{task['host']}:{task['ports'][0]}/").status_code == 200
+    laptop.delete("/v2/apps//shop/web")
+    settled(laptop)
+    for task in tasks:
         with pytest.raises(httpx.ConnectError):
             httpx.get(f"http://{task['host']}:{task['ports'][0]}/")
 
@@ -98,8 +115,10 @@ def test_a_locked_app_answers_409_and_a_forced_change_takes_over(marathon: httpx
     settled(marathon)
 
 
-def test_an_app_that_fails_says_why(marathon: httpx.Client) -> None:
+def test_an_app_that_fails_says_why(marathon: httpx.Client, installation: Installation) -> None:
     marathon.post("/v2/apps", json={"id": "/crash", "cmd": "exit 7", "cpus": 0.1, "mem": 32})
+    if not installation.runs_commands:
+        crash(installation, "/crash", exit_code=7)
     failure = eventually(lambda: app(marathon, "/crash").get("lastTaskFailure"))
     assert failure["state"] == "TASK_FAILED"
     assert "exited with status 7" in failure["message"]
@@ -115,52 +134,25 @@ def test_an_app_that_fails_says_why(marathon: httpx.Client) -> None:
     settled(marathon)
 
 
-def test_the_event_stream_tells_the_whole_life_of_an_app(marathon: httpx.Client) -> None:
-    seen: list[tuple[str, dict[str, Any]]] = []
-    attached = threading.Event()
-
-    def listen() -> None:
-        with marathon.stream("GET", "/v2/events", headers={"Accept": "text/event-stream"}, timeout=60) as stream:
-            kind = ""
-            for line in stream.iter_lines():
-                if line.startswith("event: "):
-                    kind = line[7:]
-                elif line.startswith("data: "):
-                    seen.append((kind, json.loads(line[6:])))
-                    attached.set()
-                    if kind == "app_terminated_event":
-                        return
-
-    listener = threading.Thread(target=listen, daemon=True)
-    listener.start()
-    assert attached.wait(10)
-    assert seen[0][0] == "event_stream_attached"
-    life = {"id": "/life", "cmd": "sleep 1000", "cpus": 0.1, "mem": 32}
-    deployment = marathon.post("/v2/apps", json=life).json()["deployments"][0]["id"]
-    settled(marathon)
-    eventually(lambda: app(marathon, "/life")["tasksRunning"] == 1)
-    marathon.delete("/v2/apps//life")
-    listener.join(30)
-    assert not listener.is_alive(), seen
-    kinds = [kind for kind, _ in seen]
-    for kind in (
-        "api_post_event",
-        "group_change_success",
-        "deployment_info",
-        "deployment_success",
-        "instance_changed_event",
-    ):
-        assert kind in kinds
-    assert next(d["id"] for k, d in seen if k == "deployment_success") == deployment
-    states = [d["taskStatus"] for k, d in seen if k == "status_update_event"]
-    assert states == ["TASK_STARTING", "TASK_RUNNING", "TASK_KILLED"]
+def test_the_event_stream_tells_the_whole_life_of_an_app(gateway: Gateway) -> None:
+    with EventStream(gateway.base) as stream:
+        assert stream.events[0][0] == "event_stream_attached"
+        deployment = gateway.create({"id": "/life", "cmd": "sleep 1000", "cpus": 0.1, "mem": 32})
+        eventually(lambda: gateway.app("/life")["tasksRunning"] == 1)
+        gateway.client.delete("/v2/apps//life")
+        stream.wait(lambda stream: stream.of("app_terminated_event"))
+        gateway.settle()
+    for kind in ("api_post_event", "group_change_success", "deployment_info", "instance_changed_event"):
+        assert stream.of(kind)
+    assert next(stream.deployments()) == (deployment, "deployment_success")
+    assert list(stream.states("/life").values()) == [["TASK_STARTING", "TASK_RUNNING", "TASK_KILLED"]]
 
 
-def test_no_process_of_a_deleted_app_is_left(marathon: httpx.Client) -> None:
+def test_no_process_of_a_deleted_app_is_left(laptop: httpx.Client) -> None:
     marker = "sleep 98765.4321"
-    marathon.post("/v2/apps", json={"id": "/tree", "cmd": f"{marker} & {marker} & wait", "cpus": 0.1, "mem": 32})
-    settled(marathon)
+    laptop.post("/v2/apps", json={"id": "/tree", "cmd": f"{marker} & {marker} & wait", "cpus": 0.1, "mem": 32})
+    settled(laptop)
     assert subprocess.run(["pgrep", "-f", marker], check=False, capture_output=True).stdout
-    marathon.delete("/v2/apps//tree")
-    settled(marathon)
+    laptop.delete("/v2/apps//tree")
+    settled(laptop)
     eventually(lambda: not subprocess.run(["pgrep", "-xf", marker], check=False, capture_output=True).stdout)
