@@ -34,6 +34,7 @@ __all__ = ["Gateway", "gateway", "serve"]
 log = logging.getLogger("mgw")
 
 _GRACEFUL_SHUTDOWN_S = 5
+_BACKLOG = 2048  # as uvicorn has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +192,7 @@ def _listen(settings: Settings) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.http_address, settings.http_port))
+        listener.listen(_BACKLOG)  # who connects on reading the address, before the server runs, waits for it
     except OSError:
         listener.close()
         raise
