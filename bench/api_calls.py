@@ -122,10 +122,8 @@ async def simulator() -> AsyncIterator[Side]:
 def _request(scope: Any) -> str:
     """`PATCH deployments/scale`: the resource is what follows the namespace, or the version for those without one."""
     parts = [part for part in scope["path"].split("/") if part]
-    if "namespaces" in parts:
-        rest = parts[parts.index("namespaces") + 2 :]
-    else:
-        rest = parts[parts.index("v1") + 1 :]
+    begin = parts.index("namespaces") + 2 if "namespaces" in parts else parts.index("v1") + 1
+    rest = parts[begin:]
     method = "WATCH" if b"watch=true" in scope["query_string"] else scope["method"]
     return f"{method} {'/'.join([*rest[:1], *rest[2:]])}"
 
@@ -158,10 +156,11 @@ async def running(side: Side) -> AsyncIterator[tuple[Gateway, httpx.AsyncClient]
 
 
 async def until(reached: Callable[[], bool], what: str) -> None:
+    clock = SystemClock()
     try:
         async with asyncio.timeout(_STEP_S):
             while not reached():
-                await asyncio.sleep(0.02)
+                await clock.sleep(0.02)
     except TimeoutError:
         raise SystemExit(f"not within {_STEP_S} s: {what}") from None
 
@@ -256,9 +255,8 @@ def main() -> int:
     given = arguments.parse_args()
     sides = {"kwok": kwok, "simulator": simulator}
     lives = 1 if given.quick else given.lives
-    return int(
-        not all([asyncio.run(measure(start, lives)) for name, start in sides.items() if given.on in (name, "both")])
-    )
+    kept = [asyncio.run(measure(start, lives)) for name, start in sides.items() if given.on in (name, "both")]
+    return int(not all(kept))
 
 
 if __name__ == "__main__":

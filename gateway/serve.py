@@ -105,8 +105,12 @@ async def serve(settings: Settings, *, ready: Callable[[str], Awaitable[None]] |
 
     Raises OSError if the address cannot be listened on, and what `connect` raises for bad credentials.
     """
+    with _listen(settings) as listener:
+        await _serve(settings, listener, ready)
+
+
+async def _serve(settings: Settings, listener: socket.socket, ready: Callable[[str], Awaitable[None]] | None) -> None:
     clock = SystemClock()
-    listener = _listen(settings)
     address = f"{settings.hostname or settings.http_address}:{listener.getsockname()[1]}"
     async with _connected(settings) as api:
         parts = gateway(settings, api, address=address, clock=clock)
