@@ -1,117 +1,168 @@
-"""Cold start with 500 apps of 10 pods, against decoding the same bytes once.
+"""Cold start with 5,000 pods against decoding the same bytes once, and the memory that they take.
 
-The objects are those that 500 posted apps lead to, as lists in pages of 500 as the API server sends them. Counted is the
-whole way of the bytes: list, decoding, indexes, and the view of instances that every answer reads. The baseline decodes
-the same pages once, with `json.loads` (the least that any client does) and with `msgspec.json.decode`. The three take
-turns; the figures are ratios of medians. Run: python bench/cold_start.py [--apps N] [--instances N] [--rounds N]
+500 apps of 10 instances are posted to a gateway and run on fake nodes; then that gateway is ended. In every round, in turn:
+
+* start: `mgw serve` in a new process. `synchronised` is from its line that it serves to its first answer that is no 503:
+  six lists, decoding, indexes, and the instances that every answer reads. `first answer` is from starting the process to the
+  end of its first `/v2/tasks`, which must have all 5,000; Python's own start and the imports are in it.
+* decoding: the bytes of the same lists, from memory, into the same structs, with msgspec.
+* reading: a bare client reads the same lists over the same wire, page by page, and decodes them.
+
+Times are wall time, and CPU time of the gateway's process. Memory is the resident memory of these processes after
+`/v2/tasks` and `/v2/apps`, less that of one which started on the empty cluster and answered the same; the baseline is what a
+bare process grows by when it decodes the same bytes and keeps them. One round beforehand does not count.
 """
 
-import argparse
-import asyncio
+import gc
 import itertools
-import json
+import multiprocessing
 import statistics
-import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection as Pipe
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import msgspec
 
-from bench.list_apps import fill
-from gateway.clock import SystemClock
-from gateway.kubernetes.cluster import Cluster, stores
-from gateway.rollouts.instances import Instances
-from tests.api.house import House
+from bench.clusters import NAMESPACE, Cluster, Start, chosen
+from bench.fleet import post, serving, until_running
+from bench.measuring import cpu_s, parser, progress, ratio, report, rss_bytes
+from bench.wire import Connection
+from gateway.kubernetes.cluster import stores
+from gateway.kubernetes.resources import EVENTS, NODES, Resource
 
-PAGE = 500
+Lists = Mapping[Resource[Any], Sequence[bytes]]
 
-
-Lists = dict[str, list[bytes]]
-
-
-class Pages:
-    """An API server that has these lists, by path. `quiet` is set when every one is being watched."""
-
-    def __init__(self, lists: Lists) -> None:
-        self.lists = lists
-        self.quiet = asyncio.Event()
-        self._watches = 0
-
-    async def get(self, path: str, params: Mapping[str, str] | None = None, *, timeout_s: float = 30.0) -> bytes:
-        return self.lists[path][int((params or {}).get("continue", "0"))]
-
-    async def watch(self, path: str, params: Mapping[str, str], *, idle_timeout_s: float) -> AsyncIterator[bytes]:
-        self._watches += 1
-        if self._watches == len(self.lists):
-            self.quiet.set()
-        await asyncio.Event().wait()
-        yield b""
+_PAGE = 500  # the gateway's own
+_MANAGED = {"labelSelector": "app.kubernetes.io/managed-by=marathon-gateway"}
+_TYPES: dict[Resource[Any], Any] = {
+    r: msgspec.defstruct(r.kind, [("items", list[r.type])])  # type: ignore[name-defined]
+    for r in stores()
+}
+_MIB = 2**20
 
 
-async def lists(apps: int, instances: int) -> Lists:
-    async with House(max_running_deployments=1000) as house:
-        await fill(house, apps, instances=instances)
-        found: Lists = {}
-        for resource in stores():
-            names = [item.metadata.name for item in house.cluster._stores[resource].values()]
-            objects = [house.cluster.object(resource, name) for name in names]
-            found[resource.path("marathon")] = [_page(objects, i) for i in range(0, max(len(objects), 1), PAGE)]
-    return found
+@dataclass(slots=True)
+class Times:
+    """Of all rounds, in seconds."""
+
+    synced: list[float] = field(default_factory=list)
+    synced_cpu: list[float] = field(default_factory=list)
+    answered: list[float] = field(default_factory=list)
+    decoded: list[float] = field(default_factory=list)
+    read: list[float] = field(default_factory=list)
+    resident: list[float] = field(default_factory=list)
+    kept: list[float] = field(default_factory=list)
 
 
-def _page(objects: list[dict[str, Any]], begin: int) -> bytes:
-    more = str(begin // PAGE + 1) if begin + PAGE < len(objects) else ""
-    metadata = {"resourceVersion": "1000000", "continue": more}
-    return json.dumps({"metadata": metadata, "items": objects[begin : begin + PAGE]}).encode()
+def read(connection: Connection) -> Lists:
+    """What the gateway lists at its start."""
+    return {
+        r: connection.pages(r.path(NAMESPACE), limit=_PAGE, **({} if r in (NODES, EVENTS) else _MANAGED))
+        for r in stores()
+    }
 
 
-async def cold_start(content: Lists, pods: int) -> float:
-    api = Pages(content)
-    clock = SystemClock()
+def decode(lists: Lists) -> list[Any]:
+    return [msgspec.json.decode(page, type=_TYPES[r]) for r, pages in lists.items() for page in pages]
+
+
+def growth(lists: Lists) -> float:
+    """What a bare process grows by when it keeps the decoded lists, in bytes."""
+
+    def hold(pipe: Pipe) -> None:
+        before = rss_bytes(multiprocessing.current_process().pid or 0)
+        kept = decode(lists)
+        pipe.send(rss_bytes(multiprocessing.current_process().pid or 0) - before)
+        del kept
+
+    fork = multiprocessing.get_context("fork")
+    here, there = fork.Pipe()
+    process = fork.Process(target=hold, args=(there,), daemon=True)
+    process.start()
+    grown = float(here.recv())
+    process.join(30)
+    return grown
+
+
+def start(cluster: Cluster, pods: int, times: Times) -> None:
+    with serving(cluster.kubeconfig) as gateway, Connection(gateway.server) as connection:
+        cpu = cpu_s(gateway.id)
+        synced = gateway.synced(connection)
+        times.synced.append(synced - gateway.listened)
+        times.synced_cpu.append(cpu_s(gateway.id) - cpu)
+        found = connection.get("/v2/tasks").count(b'"appId"')
+        times.answered.append(time.perf_counter() - gateway.began)
+        if found != pods:
+            raise SystemExit(f"the gateway tells of {found} tasks, and there are {pods} pods")
+        connection.get("/v2/apps")
+        times.resident.append(rss_bytes(gateway.id))
+
+
+def baselines(cluster: Cluster, lists: Lists, times: Times) -> None:
+    gc.collect()
     begin = time.perf_counter()
-    cluster = Cluster(api, namespace="marathon", clock=clock)  # type: ignore[arg-type]
-    instances = Instances(cluster, clock=clock)
-    task = asyncio.create_task(cluster.run())
-    await asyncio.wait_for(api.quiet.wait(), 120)
-    found = sum(len(instances.of(app.spec.id)) for app in cluster.apps.values())
-    taken = time.perf_counter() - begin
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    if found != pods:
-        raise SystemExit(f"{found} instances from {pods} pods")
-    return taken
+    decode(lists)
+    times.decoded.append(time.perf_counter() - begin)
+    with Connection(cluster.admin) as connection:
+        begin = time.perf_counter()
+        decode(read(connection))
+        times.read.append(time.perf_counter() - begin)
+    times.kept.append(growth(lists))
 
 
-def decoding(content: Lists, decode: Callable[[bytes], Any]) -> float:
-    begin = time.perf_counter()
-    for page in itertools.chain(*content.values()):
-        decode(page)
-    return time.perf_counter() - begin
+def measure(begin: Start, apps: int, instances: int, rounds: int) -> None:
+    pods = apps * instances
+    with begin(20) as cluster:
+        empty = Times()
+        for _ in range(min(rounds, 3)):
+            start(cluster, 0, empty)
+        with serving(cluster.kubeconfig) as gateway, Connection(gateway.server) as connection:
+            gateway.synced(connection)
+            post(gateway.server, apps, instances)
+            until_running(connection, pods)
+        with Connection(cluster.admin) as connection:
+            lists = read(connection)
+        times = Times()
+        for number in range(rounds + 1):
+            progress(f"round {number} of {rounds}")
+            start(cluster, pods, times)
+            baselines(cluster, lists, times)
+        tell(cluster.name, pods, lists, empty, times)
 
 
-async def main(apps: int, each: int, rounds: int) -> None:
-    content = await lists(apps, each)
-    starts, plain, fast = [], [], []
-    for i in range(rounds):
-        starts.append(await cold_start(content, apps * each))
-        plain.append(decoding(content, json.loads))
-        fast.append(decoding(content, msgspec.json.decode))
-        print(f"\rround {i + 1} of {rounds}", end="", file=sys.stderr, flush=True)
-    print(file=sys.stderr)
-    size = f"{apps * each} pods of {apps} apps, {sum(map(len, itertools.chain(*content.values()))) / 2**20:.1f} MiB"
-    start = statistics.median(starts)
-    print(f"cold_start  {start / statistics.median(plain):6.2f} x json.loads of the same bytes ({size})")
-    print(f"cold_start  {start / statistics.median(fast):6.2f} x msgspec.json.decode of the same bytes ({size})")
+def tell(name: str, pods: int, lists: Lists, empty: Times, times: Times) -> None:
+    size = sum(map(len, itertools.chain(*lists.values())))
+    what = f"[{name}, {pods} pods, {size / _MIB:.1f} MiB]"
+    decoded, reading = times.decoded[1:], times.read[1:]
+    report("cold_start", "synchronised, wall  ", ratio(times.synced[1:], decoded), "decoding the same bytes", what)
+    report("cold_start", "synchronised, CPU   ", ratio(times.synced_cpu[1:], decoded), "decoding the same bytes", what)
+    report("cold_start", "synchronised, wall  ", ratio(times.synced[1:], reading), "reading and decoding them", what)
+    report("cold_start", "first answer, wall  ", ratio(times.answered[1:], decoded), "decoding the same bytes", what)
+    bare = statistics.median(empty.resident)
+    grown = [resident - bare for resident in times.resident[1:]]
+    per_thousand = statistics.median(grown) / pods * 1000 / _MIB
+    report(
+        "cold_start",
+        "memory              ",
+        ratio(grown, times.kept[1:]),
+        f"keeping the decoded lists; {per_thousand:.1f} MiB per 1,000 pods beside {bare / _MIB:.0f} MiB without any, "
+        f"and {statistics.median(grown) / size:.2f} of the bytes of the lists",
+        what,
+    )
+
+
+def main() -> None:
+    arguments = parser(__doc__)
+    arguments.add_argument("--apps", type=int, default=500)
+    arguments.add_argument("--instances", type=int, default=10)
+    arguments.add_argument("--rounds", type=int, default=7)
+    given = arguments.parse_args()
+    size = (4, 5, 1) if given.quick else (given.apps, given.instances, given.rounds)
+    for begin in chosen(given.on).values():
+        measure(begin, *size)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--apps", type=int, default=500)
-    parser.add_argument("--instances", type=int, default=10)
-    parser.add_argument("--rounds", type=int, default=9)
-    arguments = parser.parse_args()
-    asyncio.run(main(arguments.apps, arguments.instances, arguments.rounds))
+    main()

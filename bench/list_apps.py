@@ -1,114 +1,178 @@
 """`GET /v2/apps` of 1,000 running apps, against the same bytes from a bare ASGI app.
 
-Both are served by uvicorn in this process, over loopback, to the same client that opens a connection for every request
-(its cost is in both figures, as it is for real clients). The two are asked in turn, so that a busy machine slows both;
-the figure is the ratio of the medians. `unchanged`: nothing has happened since the last request. `changed`: one app was
-scaled before each request, which is not counted. Run: python bench/list_apps.py [--apps N] [--rounds N]
+The gateway is composed as `mgw serve` does it, on a cluster in memory; the bare app sends one constant body. Each is served by a
+uvicorn (uvloop, httptools, no access log) in a process of its own, over loopback, to one client with a kept connection to
+each. Rounds of the two take turns, and one round beforehand does not count.
+
+`wall` is the time of a request as the client sees it, with the transfer of the body, which is the same in both; `CPU` is that of the
+server's process. `unchanged`: nothing has happened since the last request. `changed`: one app was scaled before each
+request (which is not in the figure), and the bare app is asked after the same pause. After a pause both are slower than in
+a row, so the two kinds are not to be compared with each other.
 """
 
-import argparse
-import asyncio
+import itertools
+import multiprocessing
 import socket
 import statistics
-import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
 import uvicorn
+import uvloop
 
+from bench import wire
+from bench.fleet import definition
+from bench.measuring import cpu_s, parser, progress, ratio, report
+from gateway.engines.engine import Origin
 from tests.api.house import House
 
-BATCH = 50
+App = Callable[[Any, Any, Any], Awaitable[None]]
+
+_BATCH = 50
+_PATH = "/v2/apps"
 
 
-@asynccontextmanager
-async def served(app: Any) -> AsyncIterator[int]:
-    """The port of a uvicorn that serves `app` until the end of the block."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None, access_log=False))
-        task = asyncio.create_task(server.serve(sockets=[listener]))
-        try:
-            yield listener.getsockname()[1]
-        finally:
-            server.should_exit = True
-            await task
+class Server:
+    """A process that serves what `make` makes, and one kept connection to it."""
+
+    def __init__(self, make: Callable[[], Awaitable[App]]) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:  # who connects before uvicorn runs waits
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            fork = multiprocessing.get_context("fork")
+            self._process = fork.Process(target=_serve, args=(make, listener), daemon=True)
+            self._process.start()
+        self.connection = wire.Connection(wire.Server(url))
+
+    def wall(self) -> float:
+        begin = time.perf_counter()
+        self.connection.get(_PATH)
+        return time.perf_counter() - begin
+
+    def cpu(self) -> float:
+        assert self._process.pid
+        return cpu_s(self._process.pid)
+
+    def round(self, requests: int) -> tuple[float, float]:
+        """The median wall time of a request, and the server's CPU time of all."""
+        before = self.cpu()
+        walls = [self.wall() for _ in range(requests)]
+        return statistics.median(walls), self.cpu() - before
+
+    def close(self) -> None:
+        self.connection.close()
+        self._process.terminate()
+        self._process.join(10)
 
 
-async def fetch(port: int, path: str = "/v2/apps") -> bytes:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nAccept: application/json\r\nConnection: close\r\n\r\n".encode())
-    answer = await asyncio.wait_for(reader.read(-1), 60)
-    writer.close()
-    head, _, body = answer.partition(b"\r\n\r\n")
-    if not head.startswith(b"HTTP/1.1 200"):
-        raise SystemExit(f"GET {path}: {head[:100]!r}")
-    return body
+def _serve(make: Callable[[], Awaitable[App]], listener: socket.socket) -> None:
+    async def run() -> None:
+        app = await make()
+        config = uvicorn.Config(app, loop="none", http="httptools", lifespan="off", access_log=False, log_config=None)
+        await uvicorn.Server(config).serve(sockets=[listener])
+
+    uvloop.run(run())
 
 
-async def seconds(port: int) -> float:
-    begin = time.perf_counter()
-    await fetch(port)
-    return time.perf_counter() - begin
+@contextmanager
+def served(make: Callable[[], Awaitable[App]]) -> Iterator[Server]:
+    server = Server(make)
+    try:
+        yield server
+    finally:
+        server.close()
 
 
-async def compare(one: int, other: int, rounds: int, before: Callable[[int], Awaitable[object]]) -> float:
-    """The ratio of the medians of `one` and `other`, asked in turn; `before` runs before every pair."""
-    ones, others = [], []
-    for i in range(rounds):
-        await before(i)
-        ones.append(await seconds(one))
-        others.append(await seconds(other))
-    return statistics.median(ones) / statistics.median(others)
+def gateway(apps: int) -> Callable[[], Awaitable[App]]:
+    """The gateway with that many running apps; `POST /change` scales the next one and lets it run."""
+
+    async def make() -> App:
+        house = House(max_running_deployments=1000)
+        for begin in range(0, apps, _BATCH):
+            for number in range(begin, min(begin + _BATCH, apps)):
+                await house.engine.create_app(definition(number, 1), force=False, origin=Origin())
+            await house.roll()
+        turn = itertools.count()
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            if scope["path"] != "/change":
+                await house.app(scope, receive, send)
+                return
+            rounds, number = divmod(next(turn), apps)
+            path = f"{_PATH}/{definition(number, 1)['id']}"
+            answer = await house.client.put(path, json={"instances": 2 + rounds})
+            answer.raise_for_status()
+            await house.roll()
+            await constant(answer.content)(scope, receive, send)
+
+        return app
+
+    return make
 
 
-async def fill(house: House, apps: int, **more: Any) -> None:
-    """Posts that many apps like those found in the wild, each with the fields of `more`, and lets them run."""
-    for begin in range(0, apps, BATCH):
-        for i in range(begin, min(begin + BATCH, apps)):
-            health = [{"protocol": "HTTP", "path": "/health", "portIndex": 0}]
-            labels = {"HAPROXY_GROUP": "external", "HAPROXY_0_VHOST": f"app{i}.example.com"}
-            answer = await house.post_app(f"/team{i % 20}/app{i}", labels=labels, healthChecks=health, **more)
-            if answer.status_code != 201:
-                raise SystemExit(f"POST of app {i}: {answer.status_code} {answer.text}")
-        await house.roll()
-        print(f"\r{begin + BATCH} of {apps} apps", end="", file=sys.stderr, flush=True)
-    print(file=sys.stderr)
+def bare(body: bytes) -> Callable[[], Awaitable[App]]:
+    async def make() -> App:
+        return constant(body)
+
+    return make
 
 
-async def main(apps: int, rounds: int) -> None:
-    async with House(max_running_deployments=1000) as house:
-        await fill(house, apps)
-        async with served(house.app) as gateway:
-            body = await fetch(gateway)
+def constant(body: bytes) -> App:
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
 
-            async def bare(scope: Any, receive: Any, send: Any) -> None:
-                headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-                await send({"type": "http.response.start", "status": 200, "headers": headers})
-                await send({"type": "http.response.body", "body": body})
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
-            async def nothing(_: int) -> None:
-                return None
+    return app
 
-            async def scale(i: int) -> None:
-                await house.client.put(f"/v2/apps/team{i % 20}/app{i}", json={"instances": 2})
-                await house.roll()
 
-            async with served(bare) as baseline:
-                unchanged = await compare(gateway, baseline, rounds, nothing)
-                changed = await compare(gateway, baseline, min(rounds, 40), scale)
-    size = f"{apps} apps, {len(body) / 1024:.0f} KiB"
-    print(f"list_apps  unchanged  {unchanged:6.2f} x the same bytes from a bare ASGI app ({size})")
-    print(f"list_apps  changed    {changed:6.2f} x the same bytes from a bare ASGI app ({size}, one app scaled before)")
+def unchanged(one: Server, other: Server, rounds: int, requests: int) -> list[tuple[tuple[float, float], ...]]:
+    pairs = []
+    for number in range(rounds + 1):
+        progress(f"unchanged, round {number} of {rounds}")
+        pairs.append((one.round(requests), other.round(requests)))
+    return pairs[1:]
+
+
+def changed(one: Server, other: Server, requests: int) -> list[tuple[float, float]]:
+    pairs = []
+    for _ in range(requests + 1):
+        one.connection.must("POST", "/change")
+        pairs.append((one.wall(), 0.0))
+        one.connection.must("POST", "/change")
+        pairs[-1] = (pairs[-1][0], other.wall())
+    return pairs[1:]
+
+
+def measure(apps: int, rounds: int, requests: int, changes: int) -> None:
+    progress(f"making {apps} apps")
+    with served(gateway(apps)) as one:
+        body = one.connection.get(_PATH)
+        with served(bare(body)) as other:
+            if other.connection.get(_PATH) != one.connection.get(_PATH):
+                raise SystemExit("the two do not send the same bytes")
+            still = unchanged(one, other, rounds, requests)
+            after = changed(one, other, changes)
+    what = f"the same bytes from a bare ASGI app  [{apps} apps, {len(body) / 1024:.0f} KiB]"
+    for name, i in (("wall", 0), ("CPU ", 1)):
+        figure = ratio([ours[i] for ours, _ in still], [theirs[i] for _, theirs in still])
+        report("list_apps", f"unchanged, {name}", figure, what)
+    ones, others = zip(*after, strict=True)
+    report("list_apps", "changed, wall  ", ratio(ones, others), what)
+
+
+def main() -> None:
+    arguments = parser(__doc__, clusters=False)
+    arguments.add_argument("--apps", type=int, default=1000)
+    arguments.add_argument("--rounds", type=int, default=7)
+    arguments.add_argument("--requests", type=int, default=300, help="in a round (default: %(default)s)")
+    arguments.add_argument("--changes", type=int, default=25)
+    given = arguments.parse_args()
+    quick = (20, 1, 3, 2)
+    measure(*(quick if given.quick else (given.apps, given.rounds, given.requests, given.changes)))
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--apps", type=int, default=1000)
-    parser.add_argument("--rounds", type=int, default=100)
-    arguments = parser.parse_args()
-    asyncio.run(main(arguments.apps, arguments.rounds))
+    main()

@@ -34,6 +34,7 @@ __all__ = ["Gateway", "gateway", "serve"]
 log = logging.getLogger("mgw")
 
 _GRACEFUL_SHUTDOWN_S = 5
+_BACKLOG = 2048  # as uvicorn has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +105,12 @@ async def serve(settings: Settings, *, ready: Callable[[str], Awaitable[None]] |
 
     Raises OSError if the address cannot be listened on, and what `connect` raises for bad credentials.
     """
+    with _listen(settings) as listener:
+        await _serve(settings, listener, ready)
+
+
+async def _serve(settings: Settings, listener: socket.socket, ready: Callable[[str], Awaitable[None]] | None) -> None:
     clock = SystemClock()
-    listener = _listen(settings)
     address = f"{settings.hostname or settings.http_address}:{listener.getsockname()[1]}"
     async with _connected(settings) as api:
         parts = gateway(settings, api, address=address, clock=clock)
@@ -191,6 +196,7 @@ def _listen(settings: Settings) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.http_address, settings.http_port))
+        listener.listen(_BACKLOG)  # who connects on reading the address, before the server runs, waits for it
     except OSError:
         listener.close()
         raise

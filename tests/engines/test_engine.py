@@ -1,5 +1,6 @@
 """What the engine promises of writes: visible to the next read, refused whole or done whole, numbered in one order."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -315,6 +316,35 @@ async def test_a_change_that_is_always_overtaken_is_given_up_and_leaves_nothing(
     with pytest.raises(EngineUnavailable, match="other changes were faster"):
         await create(house.engine)
     assert house.engine.app("/a") is None
+
+
+async def test_changes_of_one_replica_take_turns_and_race_only_others(house: House) -> None:
+    create_at_once, asked = house.cluster.create, []
+
+    async def create_slowly(resource: Any, body: Any, *, wait: bool = True) -> Any:
+        asked.append(resource)
+        await asyncio.sleep(0)  # others may run while the API server writes
+        return await create_at_once(resource, body, wait=wait)
+
+    house.cluster.create = create_slowly  # type: ignore[method-assign]
+    await asyncio.gather(*(create(house.engine, f"/a{number}") for number in range(40)))
+    assert len(house.engine.apps()) == 40
+    assert asked == [CHANGES] * 40
+
+
+async def test_a_change_waits_only_so_long_for_those_before_it(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.engines.kubernetes.writer._TURN_S", 0.01)
+
+    async def hang(*_: Any, **__: Any) -> Any:
+        await asyncio.Event().wait()
+
+    house.cluster.create = hang  # type: ignore[method-assign]
+    first = asyncio.create_task(create(house.engine, "/first"))
+    await asyncio.sleep(0)
+    with pytest.raises(EngineUnavailable, match="not stored yet"):
+        await create(house.engine, "/second")
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
 
 
 async def test_a_change_is_judged_again_on_what_the_faster_one_left(house: House) -> None:

@@ -2,11 +2,14 @@
 
 A change is one MarathonDeployment whose name is the next number of the log. Creating it is also the compare-and-swap: if
 another replica took the number, this one catches up, computes the edit again on what is there now and tries the next.
+The changes of one replica take turns, first come first served, so that they never race each other for a number.
 """
 
+import asyncio
+import contextlib
 import logging
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -28,6 +31,7 @@ from translators.marathon.errors import BadRequest
 __all__ = ["Edit", "Refusals", "Wanted", "Writer"]
 
 _ATTEMPTS = 20
+_TURN_S = 30.0  # longer than a write may take: behind a server that hangs nobody waits for more than one other
 _LOCKED = (
     "App is locked by one or more deployments. Override with the option '?force=true'. "
     "View details at '/v2/deployments/<DEPLOYMENT_ID>'."
@@ -85,6 +89,7 @@ class Writer:
         self._limit = max_running_deployments
         self._same_config = same_config
         self._refusals = refusals
+        self._turns = asyncio.Lock()
 
     async def change(self, edit: Callable[[], Edit], *, force: bool, origin: Mapping[str, str]) -> Accepted:
         """Makes `edit` durable and visible to the next read of this replica.
@@ -92,21 +97,34 @@ class Writer:
         `edit` is computed on the present root, again for every attempt, and may raise what it likes.
         Raises AppLocked, TooManyDeployments, EngineUnavailable, BadRequest (a change too large for one object).
         """
-        for _ in range(_ATTEMPTS):
-            wanted = edit()
-            sequence = self._root.highest_sequence + 1
-            spec = self._spec(wanted, force=force, origin=origin)
-            try:
-                await self._cluster.create(CHANGES, _object(sequence, spec))
-            except AlreadyExists:
-                await self._catch_up(sequence)
-                continue
-            except Invalid as error:
-                raise BadRequest(f"The change was refused by the cluster: {error.message}", 422) from error
-            except KubernetesError as error:
-                raise EngineUnavailable(f"The change could not be stored: {error.message}") from error
-            return Accepted(spec.id, spec.version, created=wanted.created)
+        async with self._turn():
+            for _ in range(_ATTEMPTS):
+                wanted = edit()
+                sequence = self._root.highest_sequence + 1
+                spec = self._spec(wanted, force=force, origin=origin)
+                try:
+                    await self._cluster.create(CHANGES, _object(sequence, spec))
+                except AlreadyExists:
+                    await self._catch_up(sequence)
+                    continue
+                except Invalid as error:
+                    raise BadRequest(f"The change was refused by the cluster: {error.message}", 422) from error
+                except KubernetesError as error:
+                    raise EngineUnavailable(f"The change could not be stored: {error.message}") from error
+                return Accepted(spec.id, spec.version, created=wanted.created)
         raise EngineUnavailable(f"{_ATTEMPTS} other changes were faster. Try again.")
+
+    @contextlib.asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(_TURN_S):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise EngineUnavailable("The changes before this one are not stored yet. Try again.") from None
+        try:
+            yield
+        finally:
+            self._turns.release()
 
     def steps(self, edit: Edit) -> tuple[Step, ...]:
         """What the edit would do, without doing it."""
