@@ -8,6 +8,7 @@ import binascii
 import gzip
 import hmac
 import logging
+import re
 from collections.abc import Callable, Mapping
 from urllib.parse import unquote
 
@@ -29,6 +30,10 @@ _HEADERS = (
     (b"Expires", b"0"),
 )
 _GZIP_FROM_BYTES = 200
+_MATRIX = re.compile(r";[^/]*")
+_ROOT_APP = re.compile(r"/v2/apps//+$")
+_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_BAD_MESSAGE = "<h1>Bad Message 400</h1><pre>reason: Bad Request</pre>"
 _OPEN_PATHS = ("/acs/api/v1/auth/login", "/pkgpanda/active.buildinfo.full.json", "/acs/api/v1/auth/providers")
 _NAMES = {
     b"location": b"Location", b"marathon-deployment-id": b"Marathon-Deployment-Id", b"content-type": b"Content-Type",
@@ -82,6 +87,8 @@ class Marathon:
             await response(scope, receive, answer.send)
 
     async def _refusal(self, scope: Scope, headers: Mapping[bytes, str], limited: "_Limited") -> Response | None:
+        if _BAD_ESCAPE.search(scope["raw_target"]):
+            return Response(_BAD_MESSAGE, 400, {"Connection": "close"}, "text/html;charset=iso-8859-1")
         if not self._may(scope, headers.get(b"authorization", "")):
             realm = self._settings.realm or "marathon"
             response = message(401, "Invalid username or password.")
@@ -191,10 +198,14 @@ class _Answer:
 
 
 def _straightened(scope: Scope) -> Scope:
-    """Clients double slashes, end paths with one, encode them, and come by three prefixes: all mean the same path."""
+    """Clients double slashes, end paths with one, encode them, and come by three prefixes: all mean the same path.
+
+    Matrix parameters (`;a=b`) are dropped. Two slashes after `/v2/apps` name the app `/`, which is never there.
+    """
     raw = scope.get("raw_path") or scope["path"].encode()
     target = raw.decode("latin-1").partition("?")[0]
-    path = unquote(target)
+    path = unquote(_MATRIX.sub("", target))
+    root_app = _ROOT_APP.search(path) is not None
     while "//" in path:
         path = path.replace("//", "/")
     for prefix in _PREFIXES:
@@ -203,6 +214,8 @@ def _straightened(scope: Scope) -> Scope:
             break
     if len(path) > 1:
         path = path.rstrip("/") or "/"
+    if root_app:
+        path += "//"
     return {**scope, "path": path, "raw_path": path.encode(), "raw_target": target}
 
 

@@ -16,6 +16,7 @@ __all__ = ["Handler", "Resource"]
 
 Handler = Callable[[Request], Awaitable[Response]]
 _PRODUCED = "application/json"
+_ALLOW_ORDER = ("HEAD", "DELETE", "POST", "GET", "OPTIONS", "PUT", "PATCH")  # as recorded
 
 
 class Resource:
@@ -47,10 +48,8 @@ class Resource:
             return error_reply(error)
 
     def _allow(self) -> str:
-        methods = [*self._methods, "OPTIONS"]
-        if "GET" in methods:
-            methods.insert(0, "HEAD")
-        return ",".join(methods)
+        offered = {*self._methods, "OPTIONS", *(["HEAD"] if "GET" in self._methods else [])}
+        return ",".join(method for method in _ALLOW_ORDER if method in offered)
 
 
 def _accepts(accept: str | None, produced: str) -> bool:

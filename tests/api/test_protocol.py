@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 
+import httpx
 import pytest
 
 from gateway.api.dcos import token
@@ -34,7 +35,7 @@ async def test_a_method_that_a_path_does_not_have_is_405_without_an_allow(house:
 async def test_options_lists_the_methods_of_a_path(house: House) -> None:
     answer = await house.client.options("/v2/apps/a")
     assert (answer.status_code, answer.content) == (200, b"")
-    assert set(answer.headers["Allow"].split(",")) == {"HEAD", "GET", "PUT", "PATCH", "DELETE", "OPTIONS"}
+    assert answer.headers["Allow"] == "HEAD,DELETE,GET,OPTIONS,PUT,PATCH"
     assert (await house.client.options("/v2/events")).headers["Allow"] == "GET, HEAD, OPTIONS"
 
 
@@ -253,3 +254,27 @@ async def test_a_kill_that_the_cluster_does_not_take_is_503_and_kills_nobody(hou
 async def test_who_the_gateway_is_can_be_asked_before_the_cluster_has_been_read(house: House, path: str) -> None:
     house.unsynced()
     assert (await house.client.get(path)).status_code == 200
+
+
+async def test_matrix_parameters_are_dropped(house: House) -> None:
+    assert (await house.client.get("/v2/apps;a=b")).json() == {"apps": []}
+
+
+@pytest.mark.parametrize("path", ["/v2/apps//", "/v2/apps///", "/marathon/v2/apps//"])
+async def test_two_slashes_name_the_app_that_cannot_be(house: House, path: str) -> None:
+    answer = await house.client.get(path)
+    assert (answer.status_code, answer.json()) == (404, {"message": "App '/' does not exist", "details": []})
+    assert (await house.client.delete(path)).json() == {"message": "App '/' does not exist"}
+    put = await house.client.put(path, json={"cmd": "sleep 1"})
+    assert put.status_code == 422
+    assert {detail["path"]: detail["errors"] for detail in put.json()["details"]} == {
+        "/id": ["Path must contain at least one path element"],
+        "/": ["must not be root"],
+    }
+
+
+async def test_a_path_that_is_badly_escaped_is_400_as_html(house: House) -> None:
+    for target in (b"/v2/apps/%", b"/v2/apps/%zz"):
+        answer = await house.client.request("GET", httpx.URL("http://mgw", raw_path=target))
+        assert (answer.status_code, answer.text) == (400, "<h1>Bad Message 400</h1><pre>reason: Bad Request</pre>")
+        assert answer.headers["Content-Type"] == "text/html;charset=iso-8859-1"
