@@ -280,7 +280,7 @@ class ApiServer:
                 method,
                 self._host + path,
                 headers=headers,
-                  # an API server does not redirect; what does is a login page
+                allow_redirects=False,  # an API server does not redirect; what does is a login page
                 server_hostname=self._server_name,
                 **request,
             )

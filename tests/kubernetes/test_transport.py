@@ -241,3 +241,13 @@ async def test_missing_custom_resources_are_named_with_what_to_do(
         assert "mgw manifests" in cluster.problem
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_redirect_is_not_followed_with_the_token(
+    server: SocketServer, clock: VirtualClock, tmp_path: Path
+) -> None:
+    server.choose = lambda asked: answer(302, b"", Location="/login") if asked.path != "/login" else answer(200)
+    async with connected(server, tmp_path, clock) as api:
+        with pytest.raises(Invalid, match="302"):
+            await api.get("/api/v1/pods")
+    assert len(server.asked) == 1
