@@ -1,9 +1,10 @@
 """The cluster as the gateway sees it: stores kept by reflectors to read from, writes that are visible to the next read.
 
-Readers never await Kubernetes. A write goes to the API server and then waits, bounded, until the store has it.
+Readers never await Kubernetes. A write goes to the API server and then waits, bounded, until the store has it or is past it.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,11 +13,12 @@ from typing import Any, TypeVar
 import msgspec
 
 from gateway.clock import Clock
-from gateway.kubernetes.errors import NotFound
+from gateway.kubernetes.errors import AlreadyExists, NotFound, Unavailable
 from gateway.kubernetes.reflector import Reflector
-from gateway.kubernetes.resources import APPS, CHANGES, DEPLOYMENTS, EVENTS, NODES, PODS, Resource
+from gateway.kubernetes.resources import APPS, CHANGES, DEPLOYMENTS, EVENTS, LEASES, NODES, PODS, Resource
 from gateway.kubernetes.store import Store
 from gateway.kubernetes.transport import MERGE_PATCH, ApiServer
+from gateway.kubernetes.waiting import within
 from translators.kubernetes.objects import GROUP
 
 __all__ = ["Changed", "Cluster", "Listener", "stores"]
@@ -24,6 +26,9 @@ __all__ = ["Changed", "Cluster", "Listener", "stores"]
 T = TypeVar("T")
 
 _MANAGED = {"labelSelector": "app.kubernetes.io/managed-by=marathon-gateway"}
+_OF_PODS = {"fieldSelector": "involvedObject.kind=Pod"}
+_NO_CRDS = "the custom resources are not installed: apply the output of `mgw manifests`"
+_CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _SEEN_WITHIN_S = 2.0
 _REACHABLE_S = 90.0
 
@@ -59,10 +64,15 @@ def stores() -> dict[Resource[Any], Store[Any]]:
 
 
 class Cluster:
-    """See the module. `run` owns the reflectors; `subscribe` listeners are called after a store has changed."""
+    """See the module. `run` owns the reflectors; `subscribe` listeners are called after a store has changed.
 
-    def __init__(self, api: ApiServer, *, namespace: str, clock: Clock) -> None:
+    `streaming` reads the first state of each kind as a stream instead of in pages, which spares an API server of many
+    objects the memory of large lists; servers that do not stream are read in pages in any case.
+    """
+
+    def __init__(self, api: ApiServer, *, namespace: str, clock: Clock, streaming: bool = True) -> None:
         self.api = api
+        self._streaming = streaming
         self.namespace = namespace
         self.clock = clock
         self._stores = stores()
@@ -109,18 +119,20 @@ class Cluster:
 
     async def get(self, resource: Resource[T], name: str) -> T:
         """A consistent read from the API server."""
-        return resource.decode(await self.api.get(resource.path(self.namespace, name)))
+        path = resource.path(self.namespace, name)
+        return _decoded(resource, await self.api.get(path, urgent=resource is LEASES))
 
     async def create(self, resource: Resource[T], body: Mapping[str, Any] | bytes, *, wait: bool = True) -> T:
         content = body if isinstance(body, bytes) else msgspec.json.encode(body)
-        return await self._written(
-            resource, await self.api.send("POST", resource.path(self.namespace), content), wait=wait
-        )
+        path = resource.path(self.namespace)
+        answer = await self.api.send("POST", path, content, urgent=resource is LEASES)
+        return await self._written(resource, answer, wait=wait)
 
     async def replace(self, resource: Resource[T], name: str, body: Mapping[str, Any], *, wait: bool = True) -> T:
         """With `metadata.resourceVersion` in the body: Conflict if the object has changed since."""
         path = resource.path(self.namespace, name)
-        return await self._written(resource, await self.api.send("PUT", path, msgspec.json.encode(body)), wait=wait)
+        answer = await self.api.send("PUT", path, msgspec.json.encode(body), urgent=resource is LEASES)
+        return await self._written(resource, answer, wait=wait)
 
     async def patch(
         self, resource: Resource[T], name: str, body: Mapping[str, Any], *, subresource: str = "", wait: bool = True
@@ -152,9 +164,15 @@ class Cluster:
             options["preconditions"] = {"uid": uid}
         if grace_period_s is not None:
             options["gracePeriodSeconds"] = int(grace_period_s)
+        before = self._stores[resource].get(name) if resource in self._stores else None
         await self.api.send("DELETE", resource.path(self.namespace, name), msgspec.json.encode(options))
-        if resource in self._stores:
-            await self._until(resource, name, lambda item: item is None or bool(item.metadata.deletionTimestamp))
+        if before is not None:
+            gone = uid or before.metadata.uid
+            await self._until(
+                resource,
+                name,
+                lambda item: item is None or item.metadata.uid != gone or bool(item.metadata.deletionTimestamp),
+            )
 
     async def ensure_namespace(self) -> None:
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}}
@@ -162,16 +180,17 @@ class Cluster:
 
     async def ensure_crds(self, crds: Sequence[Mapping[str, Any]]) -> None:
         for crd in crds:
-            path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-            await self._ensure(path, str(crd["metadata"]["name"]), crd)
+            await self._ensure(_CRDS, str(crd["metadata"]["name"]), crd)
 
     async def _ensure(self, path: str, name: str, body: Mapping[str, Any]) -> None:
         try:
             await self.api.get(f"{path}/{name}")
         except NotFound:
-            await self.api.send("POST", path, msgspec.json.encode(body))
+            with contextlib.suppress(AlreadyExists):  # another replica was faster
+                await self.api.send("POST", path, msgspec.json.encode(body))
 
     def _reflector(self, resource: Resource[Any], store: Store[Any]) -> Reflector[Any]:
+        managed = _MANAGED if resource in (PODS, DEPLOYMENTS, APPS, CHANGES) else None
         return Reflector(
             self.api,
             resource,
@@ -180,7 +199,9 @@ class Cluster:
             clock=self.clock,
             changed=lambda before, after: self._changed(resource, before, after),
             heard=self._heard,
-            params=_MANAGED if resource in (PODS, DEPLOYMENTS, APPS, CHANGES) else None,
+            params=_OF_PODS if resource is EVENTS else managed,
+            missing=_NO_CRDS if resource in (APPS, CHANGES) else "",
+            streaming=self._streaming,
         )
 
     def _heard(self) -> None:
@@ -198,28 +219,52 @@ class Cluster:
                 waiter.set_result(None)
 
     async def _written(self, resource: Resource[T], answer: bytes, *, wait: bool) -> T:
-        item = resource.decode(answer)
+        item = _decoded(resource, answer)
         if wait and resource in self._stores:
             meta: Any = item.metadata  # type: ignore[attr-defined]
-            await self._until(resource, meta.name, lambda seen: seen is not None and _reached(seen.metadata, meta))
+            store = self._stores[resource]
+            await self._until(
+                resource,
+                meta.name,
+                lambda seen: (
+                    (seen is not None and _reached(seen.metadata.resourceVersion, meta.resourceVersion))
+                    or _reached(store.resource_version, meta.resourceVersion)  # written, and gone again
+                ),
+            )
         return item
 
     async def _until(self, resource: Resource[Any], name: str, seen: Callable[[Any | None], bool]) -> None:
         """Waits, bounded, until the store shows what was written; then goes on either way."""
         store = self._stores[resource]
-        try:
-            async with asyncio.timeout(_SEEN_WITHIN_S):
-                while not seen(store.get(name)):
-                    waiter = asyncio.get_running_loop().create_future()
-                    self._waiters.setdefault((resource, name), []).append(waiter)
-                    await waiter
-        except TimeoutError:
-            log.warning("%s %s was written but not seen within %s s", resource.kind, name, _SEEN_WITHIN_S)
+        if not seen(store.get(name)):
+            try:
+                await within(self.clock, _SEEN_WITHIN_S, self._shown(resource, name, seen))
+            except TimeoutError:
+                log.warning("%s %s was written but not seen within %g s", resource.kind, name, _SEEN_WITHIN_S)
+
+    async def _shown(self, resource: Resource[Any], name: str, seen: Callable[[Any | None], bool]) -> None:
+        key = (resource, name)
+        while not seen(self._stores[resource].get(name)):
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.setdefault(key, []).append(waiter)
+            try:
+                await waiter
+            finally:
+                if waiter.cancelled() and waiter in self._waiters.get(key, ()):
+                    self._waiters[key].remove(waiter)
+                    if not self._waiters[key]:
+                        del self._waiters[key]
 
 
-def _reached(seen: Any, written: Any) -> bool:
-    if seen.uid != written.uid or seen.resourceVersion == written.resourceVersion:
-        return True
-    if seen.resourceVersion.isdecimal() and written.resourceVersion.isdecimal():
-        return int(seen.resourceVersion) >= int(written.resourceVersion)
-    return False
+def _decoded(resource: Resource[T], answer: bytes) -> T:
+    try:
+        return resource.decode(answer)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Unavailable(f"what answered is not a Kubernetes API: {error}") from error
+
+
+def _reached(seen: str, written: str) -> bool:
+    """A version is of the cluster and not of the object, so this holds across a deletion and a new object of that name."""
+    if seen.isdecimal() and written.isdecimal():
+        return int(seen) >= int(written)
+    return seen == written

@@ -2,9 +2,9 @@
 
 Rules (kubernetes-style, each learnt from somebody's outage): expiry is judged by our own monotonic clock from the moment we
 saw the record change, never by the times written in it; our own deadline runs from the moment the last successful renewal
-was *sent*; a renewal has less time than the deadline leaves; when the deadline
-is missed the leading task is cancelled and awaited first; on an orderly end the Lease is released. This is no fence: what
-the leader writes must be harmless if two overlap for a second.
+was *sent*; a renewal has less time than the deadline leaves; when the deadline is missed the leading task is cancelled and
+awaited first; on an orderly end the Lease is released. A leader renews with one PUT and keeps what others noted on the
+Lease. This is no fence: what the leader writes must be harmless if two overlap for a second.
 """
 
 import asyncio
@@ -93,7 +93,7 @@ class LeaderElection:
             task, self._leading = self._leading, None
             if not task.cancelled() and (error := task.exception()):
                 log.error("leading ended by an error; it is started again", exc_info=error)
-        held = await self._try()
+        held = await self._try() and self._clock.monotonic() >= self._stand_back_until
         if held and self._leading is None:
             log.info("%s leads", self._identity)
             self._leading = asyncio.ensure_future(_awaited(lead))
@@ -115,30 +115,43 @@ class LeaderElection:
         if bound_s <= 0:
             return False
         try:
-            return await within(self._clock, bound_s, self._take_or_renew())
+            return await within(self._clock, bound_s, self._renew() if self.leading else self._take())
         except (KubernetesError, TimeoutError) as error:
             log.debug("election: %s", error)
             return self.leading and self._left_s() > 0
 
-    async def _take_or_renew(self) -> bool:
+    async def _renew(self) -> bool:
+        """One PUT on what we wrote last. Raises Conflict if somebody else touched the Lease but left it ours."""
+        assert self._seen is not None  # noqa: S101
         try:
+            await self._write(self._seen, ours=True)
+        except (Conflict, NotFound):
             self._observe(await self._cluster.get(LEASES, self._name))
+            if self._seen.spec.holderIdentity != self._identity:
+                return False
+            await self._write(self._seen, ours=True)
+        return True
+
+    async def _take(self) -> bool:
+        try:
+            lease = self._observe(await self._cluster.get(LEASES, self._name))
         except NotFound:
             return await self._make()
-        lease = self._seen
-        assert lease is not None  # noqa: S101
-        ours = lease.spec.holderIdentity == self._identity
-        if not ours and (
-            self._clock.monotonic() < self._stand_back_until or not (self._free(lease) or self._expired())
-        ):
+        if self._clock.monotonic() < self._stand_back_until:
             return False
-        sent_at = self._clock.monotonic()
+        ours = lease.spec.holderIdentity == self._identity  # from before a restart, or a write whose answer was lost
+        if not (ours or self._free(lease) or self._expired()):
+            return False
         try:
-            self._observe(await self._cluster.replace(LEASES, self._name, self._body(lease, ours=ours)))
+            await self._write(lease, ours=ours)
         except (Conflict, NotFound):
             return False
-        self._renewed_at = sent_at
         return True
+
+    async def _write(self, lease: Lease, *, ours: bool) -> None:
+        sent_at = self._clock.monotonic()
+        self._observe(await self._cluster.replace(LEASES, self._name, self._body(lease, ours=ours)))
+        self._renewed_at = sent_at
 
     async def _make(self) -> bool:
         sent_at = self._clock.monotonic()
@@ -149,22 +162,30 @@ class LeaderElection:
         return False
 
     async def _release(self) -> None:
-        lease = await self._cluster.get(LEASES, self._name)
-        body = self._body(lease, ours=True)
-        body["spec"]["holderIdentity"] = ""
-        with contextlib.suppress(Conflict):
-            self._observe(await self._cluster.replace(LEASES, self._name, body))
+        """Empties the holder, if it is still us; a renewal of ours may be under way."""
+        for _ in range(3):
+            lease = await self._cluster.get(LEASES, self._name)
+            if lease.spec.holderIdentity != self._identity:
+                return
+            body = self._body(lease, ours=True)
+            body["spec"]["holderIdentity"] = ""
+            with contextlib.suppress(Conflict):
+                self._observe(await self._cluster.replace(LEASES, self._name, body))
+                return
 
     async def _stop_leading(self) -> None:
         task, self._leading = self._leading, None
         if task is not None:
             task.cancel()
             await asyncio.wait([task])
+            if not task.cancelled() and (error := task.exception()):
+                log.error("leading ended by an error", exc_info=error)
 
-    def _observe(self, lease: Lease) -> None:
+    def _observe(self, lease: Lease) -> Lease:
         if self._seen is None or self._seen.metadata.resourceVersion != lease.metadata.resourceVersion:
             self._seen_at = self._clock.monotonic()
         self._seen = lease
+        return lease
 
     @staticmethod
     def _free(lease: Lease) -> bool:
@@ -185,6 +206,8 @@ class LeaderElection:
         acquired, transitions = now, 0
         if lease is not None:
             metadata["resourceVersion"] = lease.metadata.resourceVersion
+            metadata["labels"] = {**lease.metadata.labels, **metadata["labels"]}
+            metadata["annotations"] = dict(lease.metadata.annotations)
             acquired = (lease.spec.acquireTime or now) if ours else now
             transitions = (lease.spec.leaseTransitions or 0) + (0 if ours else 1)
         return {

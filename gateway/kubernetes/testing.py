@@ -1,13 +1,13 @@
 """A cluster in memory for tests of what stands on Cluster: same interface, every write visible at once, faults on demand.
 
 `writes` lists what was written, as (verb, plural, name). `before_write` is called with the same before each write and may
-raise, which is how a test lets a process die between any two writes. `add`, `set_status` and `remove` play the others on
-the cluster: the controllers, the kubelet, somebody with kubectl.
+raise, which is how a test lets a process die between any two writes; `fail_next` lets the next write fail. `add`, `set` and
+`remove` play the others on the cluster: the controllers, the kubelet, somebody with kubectl.
 """
 
 import copy
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -35,6 +35,7 @@ class FakeCluster(Cluster):
         self.writes: list[tuple[str, str, str]] = []
         self.before_write: Callable[[tuple[str, str, str]], None] = lambda write: None
         self.down: str = ""
+        self._failures: list[BaseException] = []
         for store in self._stores.values():
             store.synced = True
 
@@ -97,6 +98,13 @@ class FakeCluster(Cluster):
     async def ensure_namespace(self) -> None:
         return None
 
+    async def ensure_crds(self, crds: Sequence[Mapping[str, Any]]) -> None:
+        return None
+
+    def fail_next(self, *errors: BaseException) -> None:
+        """The next write raises the first of these and changes nothing, the one after it the second …"""
+        self._failures += errors
+
     # What others do on the cluster
 
     def object(self, resource: Resource[Any], name: str) -> dict[str, Any]:
@@ -142,6 +150,8 @@ class FakeCluster(Cluster):
 
     def _write(self, verb: str, resource: Resource[Any], name: str) -> None:
         write = (verb, resource.name, name)
+        if self._failures:
+            raise self._failures.pop(0)
         self.before_write(write)
         self.writes.append(write)
 

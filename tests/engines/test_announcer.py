@@ -7,7 +7,7 @@ import pytest
 
 from events.hub import Subscriber
 from gateway.engines.errors import AppLocked
-from gateway.kubernetes.resources import PODS
+from gateway.kubernetes.resources import NODES, PODS
 from tests.api.house import House
 
 CHECK = {"protocol": "HTTP", "path": "/", "portIndex": 0}
@@ -87,3 +87,29 @@ async def test_an_app_that_is_gone_is_told_when_its_object_is() -> None:
             "remove_health_check_event",
             "app_terminated_event",
         ]
+
+
+async def test_a_task_that_ended_well_is_told_once_though_its_node_falls_silent_and_returns() -> None:
+    async with House() as house:
+        (instance,) = await house.deployed("/a")
+        stream = listen(house, "status_update_event")
+        end = {"terminated": {"exitCode": 0, "reason": "Completed", "finishedAt": "2024-05-01T10:00:09Z"}}
+        statuses = [{**s, "ready": False, "state": end} for s in house.pod(instance)["status"]["containerStatuses"]]
+        house.cluster.set(PODS, instance.pod, {"status": {"containerStatuses": statuses}})
+        node = house.pod(instance)["spec"]["nodeName"]
+        house.cluster.add(NODES, {"metadata": {"name": node}})
+        for status in ("Unknown", "True"):
+            ready = {"type": "Ready", "status": status, "lastTransitionTime": "2024-05-01T10:01:00Z"}
+            house.cluster.set(NODES, node, {"status": {"conditions": [ready]}})
+        assert [event["taskStatus"] for event in await drained(stream)] == ["TASK_FINISHED"]
+
+
+async def test_a_launch_that_fails_again_and_again_is_told_to_have_failed_once() -> None:
+    async with House() as house:
+        (instance,) = await house.deployed("/a")
+        stream = listen(house, "status_update_event")
+        statuses = house.pod(instance)["status"]["containerStatuses"]
+        for reason in ("ErrImagePull", "ContainerCreating", "ErrImagePull", "ImagePullBackOff"):
+            state = {"waiting": {"reason": reason, "message": ""}, "running": None}
+            house.cluster.set(PODS, instance.pod, {"status": {"containerStatuses": [{**statuses[0], "state": state}]}})
+        assert [event["taskStatus"] for event in await drained(stream)] == ["TASK_FAILED"]

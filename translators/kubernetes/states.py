@@ -1,7 +1,7 @@
 """Which condition and task state the pod of an instance is in, from its phase, its node and its container statuses.
 
-First match wins: a pod that has ended, a node that is silent, a pod without node, the init containers, the app's container.
-A container that waits for its next start after an end keeps the state of that end, as Marathon's instances do.
+First match wins: a pod that has ended, a container that has, a node that is silent, a pod without node, the init containers,
+the app's container. What had ended before its node fell silent has not become unreachable. A container that waits for its next start after an end keeps the state of that end, as Marathon's instances do.
 """
 
 import re
@@ -51,6 +51,8 @@ def seen_state(
     container = _container(pod, app_status(pod), app, events)
     if (ended := pod_end(pod, container.end)) and ended.state != "TASK_UNREACHABLE":
         return _over(ended, waiting=pod.status.reason)
+    if container.ended:
+        return container
     silent = unreachable_since(node)
     if silent is not None or pod.status.phase == "Unknown" or pod.status.reason == "NodeLost":
         return _unreachable(pod, container, silent or "", app, now)

@@ -46,9 +46,9 @@ def instance(
         before: what was derived from an earlier state of the same pod.
         now: Marathon's time stamp.
     """
-    seen = _kept(pod, seen_state(pod, node, app=app, events=events, now=now), before)
     incarnation = _incarnation(pod, before)
     same = before if before and before.incarnation == incarnation else None
+    seen = _kept(pod, _retried(seen_state(pod, node, app=app, events=events, now=now), same), before)
     checked = _has_checks(pod, app)
     results = _health(pod, seen, events, same) if checked else ()
     made = msgspec.structs.replace(
@@ -76,6 +76,13 @@ def _kept(pod: Pod, seen: State, before: Instance | None) -> State:
     if seen.condition == "UnreachableInactive":
         return seen
     return State(before.condition, before.state, since=before.since or None, started_at=before.started_at)
+
+
+def _retried(seen: State, same: Instance | None) -> State:
+    """A launch that failed stays failed until its container runs: between two tries the kubelet shows it as a new one."""
+    if same is None or seen.condition != "Provisioned" or same.condition != "Failed":
+        return seen
+    return State(same.condition, same.state, since=same.since or None, waiting=same.waiting, delay_s=seen.delay_s)
 
 
 def _incarnation(pod: Pod, before: Instance | None) -> int:

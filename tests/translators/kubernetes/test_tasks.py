@@ -153,6 +153,16 @@ def test_an_image_that_is_pulled_again_and_again_failed_once() -> None:
     assert again.failure == first.failure
 
 
+@pytest.mark.parametrize("between", ["ContainerCreating", "PodInitializing"])
+def test_a_failed_launch_stays_failed_between_two_tries_and_until_it_runs(between: str) -> None:
+    failed = seen(container(waiting("ErrImagePull", "no such image"), containerID=""))
+    again = seen(container(waiting(between), containerID=""), before=failed)
+    assert (again.condition, again.state, again.active) == ("Failed", "TASK_FAILED", False)
+    assert again.waiting == "ErrImagePull: no such image"
+    assert again.failure == failed.failure
+    assert seen(running(), before=again).condition == "Running"
+
+
 def test_a_failed_fetch_is_a_failed_launch() -> None:
     init = {"name": "fetch", "state": waiting("CrashLoopBackOff", BACK_OFF), "lastState": terminated(1, message="404")}
     found = seen({"phase": "Pending", "initContainerStatuses": [init], **container(waiting("PodInitializing"))})
@@ -244,6 +254,14 @@ def test_a_task_on_a_silent_node_is_unreachable_and_keeps_its_place() -> None:
     assert (found.host, found.ports, found.ip_addresses) == ("10.0.0.7", (10000, 10001), ())
     assert (found.started_at, found.since) == ("2024-05-01T10:00:05.000Z", "2024-05-01T10:00:30.000Z")
     assert seen(running(), app=app, before=found).condition == "Running"
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_task_that_ended_before_its_node_fell_silent_stays_ended(code: int) -> None:
+    over = container(terminated(code))
+    before = seen(over)
+    assert seen(over, on=node("Unknown"), before=before).condition == before.condition
+    assert before.condition == ("Failed" if code else "Finished")
 
 
 def test_a_task_that_was_given_up_is_inactive() -> None:
