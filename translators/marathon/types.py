@@ -155,35 +155,47 @@ _dvdi = record(
     _empty_map("options", _labels),
     _with("shared", boolean, False),
 )
+
+
+def _without_empty(read: Reader, *names: str) -> Reader:
+    """Members that Marathon does not print when they are empty."""
+
+    def reading(value: Any, path: str, errors: Errors) -> Any:
+        found = read(value, path, errors)
+        if not isinstance(found, dict):
+            return found
+        return {key: inner for key, inner in found.items() if inner or key not in names}
+
+    return reading
+
+
+_csi_capability = record(
+    Field("accessType", enum("block", "mount"), required=True),
+    Field(
+        "accessMode",
+        enum("SINGLE_NODE_WRITER", "SINGLE_NODE_READER_ONLY", "MULTI_NODE_READER_ONLY",
+             "MULTI_NODE_SINGLE_WRITER", "MULTI_NODE_MULTI_WRITER"),
+        required=True,
+    ),
+    _optional("fsType", _text),
+    _optional("mountFlags", array(_text)),
+)  # fmt: skip
+_csi_options = record(
+    Field("pluginName", _some_text, required=True),
+    Field("capability", _without_empty(_csi_capability, "mountFlags"), required=True),
+    _optional("nodeStageSecret", _labels),
+    _optional("nodePublishSecret", _labels),
+    _optional("volumeContext", _labels),
+)
 _csi = record(
     Field("name", _text, required=True),
     Field("provider", enum("csi"), required=True),
     Field(
         "options",
-        record(
-            Field("pluginName", _some_text, required=True),
-            Field(
-                "capability",
-                record(
-                    Field("accessType", enum("block", "mount"), required=True),
-                    Field(
-                        "accessMode",
-                        enum("SINGLE_NODE_WRITER", "SINGLE_NODE_READER_ONLY", "MULTI_NODE_READER_ONLY",
-                             "MULTI_NODE_SINGLE_WRITER", "MULTI_NODE_MULTI_WRITER"),
-                        required=True,
-                    ),
-                    _optional("fsType", _text),
-                    _empty_list("mountFlags", array(_text)),
-                ),
-                required=True,
-            ),
-            _empty_map("nodeStageSecret", _labels),
-            _empty_map("nodePublishSecret", _labels),
-            _empty_map("volumeContext", _labels),
-        ),
+        _without_empty(_csi_options, "nodeStageSecret", "nodePublishSecret", "volumeContext"),
         required=True,
     ),
-)  # fmt: skip
+)
 _external = _union((lambda v: isinstance(v, dict) and str(v.get("provider")).lower() == "csi", _csi), (_always, _dvdi))
 _volume = _union(
     (_has("persistent"), _persistent),

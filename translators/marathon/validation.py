@@ -460,6 +460,12 @@ def _instances(app: App, rules: Rules) -> Found:
         )
 
 
+def _dvdi_instances(app: App, _: Rules) -> Found:
+    volumes = _container(app).get("volumes") or ()
+    if app["instances"] > 1 and any((v.get("external") or {}).get("provider") == "dvdi" for v in volumes):
+        yield "/", f"Number of instances is limited to 1 when declaring DVDI volumes in app [{app['id']}]"
+
+
 def _migration_label(app: App, _: Rules) -> Found:
     labels = app["labels"]
     if labels.get("DCOS_MIGRATION_API_VERSION") is None:
@@ -487,7 +493,7 @@ _CANONICAL = (
     _readiness_checks, _check, _fetch, _env, _secrets, _gpus, _resource_limits, _linux_info, _unreachable, _roles, _single_instance,
     volume_rules,
 )  # fmt: skip
-_MODEL = (_upgrade_strategy, _instances, _migration_label, profile_names, _resident_role)
+_MODEL = (_upgrade_strategy, _instances, _dvdi_instances, _migration_label, profile_names, _resident_role)
 
 
 # Helpers

@@ -258,3 +258,26 @@ def test_a_dependency_on_its_own_group_is_a_cycle() -> None:
     with pytest.raises(InvalidDefinition, match="not valid") as raised:
         validate_root({"/x": app})
     assert raised.value.details[0].errors == ("Dependency graph has cyclic dependencies.",)
+
+
+EXTERNAL = Rules(enabled_features=frozenset({"external_volumes"}))
+
+
+def test_a_dvdi_volume_is_for_one_instance() -> None:
+    external = {"name": "v1", "provider": "dvdi", "options": {"dvdi/driver": "rexray"}}
+    container = {"type": "MESOS", "volumes": [{"containerPath": "vol", "mode": "RW", "external": external}]}
+    with pytest.raises(InvalidDefinition) as raised:
+        read_app({**BASE, "instances": 2, "container": container}, rules=EXTERNAL)
+    [detail] = raised.value.details
+    assert detail.path == "/"
+    assert detail.errors[0].startswith("Number of instances is limited to 1 when declaring DVDI volumes in app [")
+
+
+def test_empty_options_of_a_csi_volume_are_not_printed() -> None:
+    capability = {"accessType": "mount", "accessMode": "SINGLE_NODE_WRITER", "fsType": "", "mountFlags": []}
+    empty = {"nodeStageSecret": {}, "nodePublishSecret": {}, "volumeContext": {}}
+    external = {"provider": "csi", "name": "v", "options": {"pluginName": "p", "capability": capability, **empty}}
+    container = {"type": "MESOS", "volumes": [{"containerPath": "vol", "mode": "RW", "external": external}]}
+    app = read_app({**BASE, "container": container}, rules=EXTERNAL)
+    kept = {"accessType": "mount", "accessMode": "SINGLE_NODE_WRITER", "fsType": ""}
+    assert app["container"]["volumes"][0]["external"]["options"] == {"pluginName": "p", "capability": kept}
