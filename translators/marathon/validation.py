@@ -4,12 +4,14 @@
 app; `validate_model` at the complete one. A rule yields (path, message); what is found is told together.
 """
 
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
+from translators.marathon.checks import check_rules, health_check_rules, readiness_check_rules
+from translators.marathon.constraints import constraint_rules
+from translators.marathon.deprecated import old_docker_rules, old_network_rules, ports_rules, uris_rules
 from translators.marathon.errors import Detail, InvalidDefinition
+from translators.marathon.members import App, Found, container_of, is_uri, repeated
 from translators.marathon.normalisation import has_external, is_resident
 from translators.marathon.paths import id_details, segment_details
 from translators.marathon.rules import Rules
@@ -17,13 +19,7 @@ from translators.marathon.volumes import profile_names, volume_rules
 
 __all__ = ["Found", "raise_found", "validate", "validate_deprecated", "validate_model"]
 
-App = Mapping[str, Any]
-Found = Iterator[tuple[str, str]]
 _COMMAND_OR_CONTAINER = "AppDefinition must either contain one of 'cmd' or 'args', and/or a 'container'."
-_OPERATORS = ("UNIQUE", "CLUSTER", "GROUP_BY", "LIKE", "MAX_PER", "UNLIKE", "IS")
-_IS_VALUE = re.compile(r"[a-zA-Z0-9_/.-]*")
-_PORT_INDEX = "Health check port indices must address an element of the ports array or container port mappings."
-_CHECK_INDEX = "check port index must address an element of the ports array or container port mappings."
 
 
 def validate_deprecated(app: App, rules: Rules, *, update: bool = False) -> None:
@@ -54,63 +50,6 @@ def _run(rules_: tuple[Callable[[App, Rules], Found], ...], app: App, rules: Rul
     raise_found(found for rule in rules_ for found in rule(app, rules))
 
 
-# What was written
-
-
-def _uris(app: App, _: Rules) -> Found:
-    uris = app.get("uris") or ()
-    if uris and app.get("fetch"):
-        yield "/uris", "may not be set in conjunction with fetch"
-    for i, uri in enumerate(uris):
-        if not _is_uri(uri):
-            yield f"/uris({i})", "URI has invalid syntax."
-
-
-def _ports(app: App, _: Rules) -> Found:
-    ports = app.get("ports")
-    if ports is None:
-        return
-    if any(port < 0 for port in ports):
-        for i, port in enumerate(ports):
-            if port < 0:
-                yield f"/portDefinitions({i})/port", f"got {port}, expected 0 or more"
-    if _repeated(port for port in ports if port):
-        yield "/", "ports must be unique"
-    definitions = app.get("portDefinitions")
-    if definitions is not None and [d["port"] for d in definitions] != list(ports):
-        yield "/", "cannot specify both ports and port definitions"
-    if app.get("ipAddress") is not None and ports:
-        yield "/", "cannot specify both an IP address and port"
-
-
-def _old_networks(app: App, _: Rules) -> Found:
-    docker = _docker(app)
-    networks = app.get("networks")
-    if networks and app.get("ipAddress") is not None:
-        yield "/", "must not specify both networks and ipAddress"
-    if networks and docker.get("network") is not None:
-        yield "/", "must not specify both container.docker.network and networks"
-    discovery = (app.get("ipAddress") or {}).get("discovery")
-    if discovery is not None and _container(app).get("type") == "DOCKER":
-        yield "/ipAddress", "ipAddress/discovery is not allowed for Docker containers"
-
-
-def _old_docker(app: App, _: Rules) -> Found:
-    container, docker = _container(app), _docker(app)
-    if container.get("type") == "MESOS":
-        for key in ("network", "portMappings"):
-            if docker.get(key) is not None:
-                yield f"/container/docker/{key}", "must be empty"
-    if docker.get("network") == "NONE":
-        yield "/container/docker/network", "unsupported docker network type NONE"
-    old = docker.get("portMappings")
-    if old:
-        if _repeated(m.get("name") for m in old if m.get("name")):
-            yield "/app.container.flatMap(_.docker.flatMap(_.portMappings))", "Port names must be unique."
-        if container.get("portMappings"):
-            yield "/container/portMappings", "cannot specify both portMappings and docker.portMappings"
-
-
 def _docker_type(app: App, rules: Rules) -> Found:
     container = app.get("container")
     if container is None:
@@ -131,7 +70,7 @@ def _pull_config(app: App, docker: Mapping[str, Any], rules: Rules) -> Found:
     config = docker.get("pullConfig")
     if config is None:
         return
-    if _container(app)["type"] == "DOCKER":
+    if container_of(app)["type"] == "DOCKER":
         yield "/container/docker/pullConfig", "pullConfig is not supported with Docker containerizer"
         return
     if not rules.enabled("secrets"):
@@ -158,7 +97,7 @@ def _id(app: App, _: Rules) -> Found:
 
 def _command(app: App, _: Rules) -> Found:
     cmd, args = app.get("cmd"), app.get("args") or None
-    if (cmd is not None and args is not None) or (cmd is None and args is None and "docker" not in _container(app)):
+    if (cmd is not None and args is not None) or (cmd is None and args is None and "docker" not in container_of(app)):
         yield "/", _COMMAND_OR_CONTAINER
     if cmd is not None and len(cmd) == 1:
         yield "/", "must not be an empty string"
@@ -172,27 +111,27 @@ def _networks(app: App, rules: Rules) -> Found:
     if any(n["mode"] == "container/bridge" and "name" in n for n in networks):
         yield "/networks", "Bridge networks may not have names"
     names = [n.get("name", "") for n in networks if n["mode"] == "container"]
-    if _repeated(names):
+    if repeated(names):
         yield "/networks", "Duplicate networks are not allowed"
     if modes and not (modes in (["host"], ["container/bridge"]) or set(modes) == {"container"}):
         yield "/networks", "May specify a single host network, single bridge network, or else 1-to-n container networks"
     if "" in names and not rules.default_network_name:
         yield "/networks", "Network name must be specified when container network is selected."
-    if len(names) > 1 and _container(app).get("type") == "DOCKER":
+    if len(names) > 1 and container_of(app).get("type") == "DOCKER":
         yield "/", "may only specify a single container network when using the Docker container engine"
 
 
 def _port_definitions(app: App, _: Rules) -> Found:
     definitions = app.get("portDefinitions") or ()
-    if _repeated(d["name"] for d in definitions if "name" in d):
+    if repeated(d["name"] for d in definitions if "name" in d):
         yield "/portDefinitions", "Port names must be unique."
-    if _repeated(d["port"] for d in definitions if d["port"]):
+    if repeated(d["port"] for d in definitions if d["port"]):
         yield "/portDefinitions", "Ports must be unique."
 
 
 def _port_mappings(app: App, _: Rules) -> Found:
-    mappings = _container(app).get("portMappings") or ()
-    if _repeated(m["name"] for m in mappings if "name" in m):
+    mappings = container_of(app).get("portMappings") or ()
+    if repeated(m["name"] for m in mappings if "name" in m):
         yield "/container/portMappings", "Port names must be unique."
     names = [n["name"] for n in app.get("networks") or () if n["mode"] == "container" and "name" in n]
     for i, mapping in enumerate(mappings):
@@ -208,117 +147,9 @@ def _port_mappings(app: App, _: Rules) -> Found:
                 yield f"{path}/networkNames({j})", f"is not one of ({','.join(names)})"
 
 
-def _constraints(app: App, _: Rules) -> Found:
-    for constraint in app.get("constraints", ()):
-        message = _constraint(constraint)
-        if message:
-            yield "/constraints", message
-
-
-def _constraint(constraint: list[str]) -> str:
-    if len(constraint) not in (2, 3):
-        return "Each constraint must have either 2 or 3 fields"
-    field, operator, *values = constraint
-    value = values[0] if values else None
-    if not field or not operator:
-        return "illegal constraint specification"
-    if operator.upper() not in _OPERATORS:
-        return "operator must be one of the following UNIQUE, CLUSTER, GROUP_BY, LIKE, MAX_PER, UNLIKE or IS"
-    message = _constraint_value(operator.upper(), value)
-    if not message and operator != operator.upper():
-        return f"illegal constraint specification {','.join(constraint)}"
-    return message
-
-
-def _constraint_value(operator: str, value: str | None) -> str:
-    if operator == "UNIQUE" and value is not None:
-        return "UNIQUE does not accept a value"
-    if operator == "GROUP_BY" and value is not None and not _is_int(value):
-        return "GROUP BY must define an integer value or else no value at all"
-    if operator == "MAX_PER" and (value is None or not _is_int(value)):
-        return "MAX_PER requires an integer value"
-    if operator in ("LIKE", "UNLIKE"):
-        if not value:
-            return "LIKE and UNLIKE require a non-empty, regular expression value"
-        if not _is_regex(value):
-            return "is not a valid regular expression"
-    if operator == "IS" and value is not None and not _IS_VALUE.fullmatch(value):
-        return "IS only supports Mesos text and float values (see http://mesos.apache.org/documentation/latest/attributes-resources/)"
-    return ""
-
-
-def _health_checks(app: App, _: Rules) -> Found:
-    checks = app.get("healthChecks", ())
-    for i, check in enumerate(checks):
-        for message in _health_check(check, app):
-            yield f"/healthChecks({i})", message
-    if sum(1 for check in checks if check["protocol"].startswith("MESOS_")) > 1:
-        yield "/", "AppDefinition can contain at most one Mesos health check"
-
-
-def _health_check(check: Mapping[str, Any], app: App) -> Iterator[str]:
-    protocol = check["protocol"]
-    if "command" in check and protocol != "COMMAND":
-        yield f"illegal protocol {protocol} specified with command"
-        return
-    if protocol == "COMMAND":
-        if "command" not in check:
-            yield "illegal protocol COMMAND for non-command health check"
-        elif "path" in check or "port" in check:
-            yield "Invalid combination of HealthCheck parameters: command with path or port"
-        return
-    index, count = check.get("portIndex"), _port_count(app)
-    if index is None:
-        bad = "port" not in check and count != 1 and not (protocol.startswith("MESOS_") and count == 0)
-        bad = bad or ("port" not in check and count == 0)
-    else:
-        bad = index >= count
-    if bad:
-        yield _PORT_INDEX
-    if check.get("ipProtocol") == "IPv6" and not (
-        protocol.startswith("MESOS_") and _container(app).get("type") == "DOCKER"
-    ):
-        yield "IPv6 can only be used for container type DOCKER and Mesos http/https/tcp health checks"
-
-
-def _readiness_checks(app: App, _: Rules) -> Found:
-    checks = app.get("readinessChecks", ())
-    if len(checks) > 1:
-        yield "/readinessChecks/size", f"got {len(checks)}, expected 1 or less"
-    names = {p.get("name") for p in _ports_of(app)}
-    for i, check in enumerate(checks):
-        if check["portName"] not in names:
-            yield f"/readinessChecks({i})/portName", f"No port definition reference for portName {check['portName']}"
-        if check["timeoutSeconds"] >= check["intervalSeconds"]:
-            yield (
-                f"/readinessChecks({i})/timeoutSeconds",
-                f"got {check['timeoutSeconds']}, expected less than {check['intervalSeconds']}",
-            )
-
-
-def _check(app: App, _: Rules) -> Found:
-    check = app.get("check")
-    if check is None:
-        return
-    if _container(app).get("type") == "DOCKER":
-        yield "/", "AppDefinition must not use 'checks' if using docker"
-    kinds = [key for key in ("http", "tcp", "exec") if key in check]
-    if len(kinds) != 1:
-        yield "/check", "illegal RAML Check: expected one of http, tcp or exec checks"
-        return
-    target = check[kinds[0]]
-    if kinds[0] == "exec":
-        return
-    if target.get("scheme") == "HTTPS":
-        yield "/check/http/scheme", "illegal RAML Check: HTTPS is not supported"
-    index, count = target.get("portIndex"), _port_count(app)
-    if (index is not None and index >= count) or (index is None and "port" not in target and count != 1):
-        yield "/check/get", _CHECK_INDEX
-
-
 def _fetch(app: App, _: Rules) -> Found:
     for i, fetch in enumerate(app.get("fetch", ())):
-        if not _is_uri(fetch["uri"]):
+        if not is_uri(fetch["uri"]):
             yield f"/fetch({i})/uri", "URI has invalid syntax."
 
 
@@ -347,7 +178,7 @@ def _secrets(app: App, rules: Rules) -> Found:
 def _gpus(app: App, rules: Rules) -> Found:
     if not app.get("gpus"):
         return
-    if _container(app).get("type") == "DOCKER":
+    if container_of(app).get("type") == "DOCKER":
         yield "/", "GPU resources only work with the Mesos containerizer"
     if not rules.enabled("gpu_resources"):
         yield "/", rules.not_enabled("gpu_resources")
@@ -370,7 +201,7 @@ def _resource_limits(app: App, _: Rules) -> Found:
 
 
 def _linux_info(app: App, _: Rules) -> Found:
-    info = _container(app).get("linuxInfo") or {}
+    info = container_of(app).get("linuxInfo") or {}
     seccomp = info.get("seccomp")
     if seccomp is not None:
         profile = seccomp.get("profileName") is not None
@@ -461,7 +292,7 @@ def _instances(app: App, rules: Rules) -> Found:
 
 
 def _dvdi_instances(app: App, _: Rules) -> Found:
-    volumes = _container(app).get("volumes") or ()
+    volumes = container_of(app).get("volumes") or ()
     if app["instances"] > 1 and any((v.get("external") or {}).get("provider") == "dvdi" for v in volumes):
         yield "/", f"Number of instances is limited to 1 when declaring DVDI volumes in app [{app['id']}]"
 
@@ -487,10 +318,10 @@ def _resident_role(app: App, _: Rules) -> Found:
         yield "/role", "Resident apps cannot have the role *"
 
 
-_DEPRECATED = (_uris, _ports, _old_networks, _old_docker)
+_DEPRECATED = (uris_rules, ports_rules, old_network_rules, old_docker_rules)
 _CANONICAL = (
-    _id, _dependencies, _command, _docker_type, _networks, _port_definitions, _port_mappings, _constraints, _health_checks,
-    _readiness_checks, _check, _fetch, _env, _secrets, _gpus, _resource_limits, _linux_info, _unreachable, _roles, _single_instance,
+    _id, _dependencies, _command, _docker_type, _networks, _port_definitions, _port_mappings, constraint_rules, health_check_rules,
+    readiness_check_rules, check_rules, _fetch, _env, _secrets, _gpus, _resource_limits, _linux_info, _unreachable, _roles, _single_instance,
     volume_rules,
 )  # fmt: skip
 _MODEL = (_upgrade_strategy, _instances, _dvdi_instances, _migration_label, profile_names, _resident_role)
@@ -501,62 +332,3 @@ _MODEL = (_upgrade_strategy, _instances, _dvdi_instances, _migration_label, prof
 
 def _is_single(app: App) -> bool:
     return bool((app.get("labels") or {}).get("MARATHON_SINGLE_INSTANCE_APP") == "true")
-
-
-def _container(app: App) -> Mapping[str, Any]:
-    return app.get("container") or {}
-
-
-def _docker(app: App) -> Mapping[str, Any]:
-    return _container(app).get("docker") or {}
-
-
-def _ports_of(app: App) -> list[Mapping[str, Any]]:
-    """The ports as they will be, before the defaults are set."""
-    networks = app.get("networks")
-    host = not networks or any(network["mode"] == "host" for network in networks)
-    ports: list[Mapping[str, Any]] | None = app.get("portDefinitions") if host else _container(app).get("portMappings")
-    if ports is None:
-        return [{"name": "default"}]
-    if not host:
-        padding = len(app.get("portDefinitions") or ()) - len(ports)
-        return [*ports, *({} for _ in range(padding))]
-    return list(ports)
-
-
-def _port_count(app: App) -> int:
-    return len(_ports_of(app))
-
-
-def _repeated(items: Iterator[Any] | list[Any]) -> bool:
-    seen = list(items)
-    return len(seen) != len({str(item) for item in seen})
-
-
-def _is_int(text: str) -> bool:
-    return re.fullmatch(r"[+-]?\d{1,10}", text) is not None and -(2**31) <= int(text) < 2**31
-
-
-def _is_regex(text: str) -> bool:
-    try:
-        re.compile(text)
-    except (re.error, OverflowError, RecursionError):
-        return False
-    return True
-
-
-_URI_CHARACTERS = re.compile(r"(?:[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2}|[^\x00-\x7f])*")
-
-
-def _is_uri(text: str) -> bool:
-    """What java.net.URI takes, as far as definitions go: its characters, escapes and a scheme before a colon."""
-    if not _URI_CHARACTERS.fullmatch(text) or text.count("#") > 1:
-        return False
-    head, colon, rest = text.partition(":")
-    if colon and "/" not in head and (not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.\-]*", head) or not rest):
-        return False
-    try:
-        urlsplit(text)
-    except ValueError:
-        return False
-    return True
