@@ -102,7 +102,7 @@ def _rank_before_end(after: Instance) -> int:
 
 def _terminal(instance: Instance, condition: str, state: str, now: str) -> list[Event]:
     failure = instance.failure
-    message = failure.message if failure and failure.state == state else instance.waiting
+    message = failure.message if failure and failure.state == state else instance.end_message or instance.waiting
     return [tell.status_update(instance, state, message, now), tell.instance_changed(instance, condition, now)]
 
 
@@ -112,7 +112,7 @@ def _ended_unseen(before: Instance, after: Instance, now: str) -> list[Event]:
         return []
     failure = after.failure
     if failure is None:
-        state, condition, message = "TASK_FINISHED", "Finished", ""
+        state, condition, message = "TASK_FINISHED", "Finished", after.end_message
     else:
         state, message = failure.state, failure.message
         condition = "Killed" if state == "TASK_KILLED" else "Failed"

@@ -43,6 +43,7 @@ def fetch_container(app: Mapping[str, Any], platform: Platform) -> dict[str, Any
         "command": ["/bin/sh", "-c", literal(script)],
         "env": [{"name": "FETCH", "value": literal(json.dumps([_wanted(item) for item in items]))}],
         "resources": {"requests": dict(FETCH_REQUESTS)},
+        "terminationMessagePolicy": "FallbackToLogsOnError",  # so that the failure says which artifact, and why
         "volumeMounts": [{"name": SANDBOX_VOLUME, "mountPath": SANDBOX}],
     }
 

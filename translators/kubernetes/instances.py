@@ -73,6 +73,7 @@ class Instance(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     deleting: bool = False
     delay_s: int = 0
     waiting: str = ""
+    end_message: str = ""
     unschedulable: str = ""
     failure: TaskFailure | None = None
     role: str = "*"

@@ -63,10 +63,17 @@ def instance(
         deleting=pod.metadata.deletionTimestamp is not None,
         delay_s=seen.delay_s,
         waiting=seen.waiting,
+        end_message=_end_message(seen, same),
         unschedulable=seen.unschedulable,
         failure=_failure(pod, made, seen, before, now=now, style=style),
         role=str((app or {}).get("role") or (before.role if before else "*")),
     )
+
+
+def _end_message(seen: State, same: Instance | None) -> str:
+    """The words of the last end of the instance's container, the good ones included."""
+    end = seen.end or seen.last_end
+    return end.message if end else (same.end_message if same else "")
 
 
 def _kept(pod: Pod, seen: State, before: Instance | None) -> State:
@@ -226,7 +233,14 @@ def ended(before: Instance, pod: Pod | None, *, wanted: bool) -> Instance:
     if end is None:
         return msgspec.structs.replace(before, active=False, ready=False, deleting=True)
     return msgspec.structs.replace(
-        before, condition=end.condition, state=end.state, active=False, ready=False, deleting=True, waiting=end.message
+        before,
+        condition=end.condition,
+        state=end.state,
+        active=False,
+        ready=False,
+        deleting=True,
+        waiting=end.message,
+        end_message=end.message,
     )
 
 
