@@ -1,7 +1,7 @@
 """The Kubernetes API of the embedded cluster, as an ASGI application.
 
 Serves what `Objects` holds with the verbs, parameters and Status bodies of a real API server, as far as clients rely on
-them; `tests/simulator/api` and kubectl say how far that is.
+them; `tests/contract` and kubectl say how far that is.
 """
 
 import asyncio
@@ -18,7 +18,6 @@ from gateway.simulator.objects import Objects
 from gateway.simulator.reads import Reads, selected
 from gateway.simulator.requests import Request, Target, check_body, parse_target
 from gateway.simulator.responses import Answer, Send, of_error, send_answer
-from gateway.simulator.selectors import field_selector
 from gateway.simulator.subresources import Logs, Subresources
 from gateway.simulator.versions import check_watch
 from gateway.simulator.watches import BOOKMARK_EVERY_S, Watch, watch
@@ -66,8 +65,7 @@ class Server:
             self._check_origin(request)
             self._authenticate(request)
             await self._misbehave()
-            if request.is_watch():
-                lines = self._lines(request)
+            if (lines := self._lines(request)) is not None:
                 await self._stream(lines, receive, send)
                 return
             answer = await self._answer(request)
@@ -135,13 +133,15 @@ class Server:
 
     # Watching
 
-    def _lines(self, request: Request) -> AsyncIterator[bytes]:
-        """Raises ApiError for what a watch can not begin with."""
-        check_watch(request)
+    def _lines(self, request: Request) -> AsyncIterator[bytes] | None:
+        """None if it asks for no watch, as every GET of one object. Raises ApiError for what a watch can not begin with."""
+        if not request.is_watch():
+            return None
         target = parse_target(request.path, self._objects.kinds)
-        matches = selected(request, target.kind)
         if target.name:
-            matches = field_selector(f"metadata.name={target.name}", target.kind)
+            return None
+        check_watch(request)
+        matches = selected(request, target.kind)
         asked = Watch(
             target.kind,
             target.namespace,

@@ -8,11 +8,10 @@ import httpx
 import pytest
 
 from gateway.simulator.cluster import Simulator
-from tests.simulator.api.client import Client, config_map
-from tests.simulator.api.conftest import IS_REAL, FastClock, in_a_thread
-from tests.simulator.api.test_lists import make, version
+from tests.contract.client import Client, config_map
+from tests.contract.servers import FastClock, in_a_thread
+from tests.contract.test_lists import make, version
 
-pytestmark = pytest.mark.skipif(IS_REAL, reason="a real server misbehaves when it wants to")
 PATH = "/api/v1/namespaces/default/configmaps"
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from gateway.clock import VirtualClock
 from gateway.simulator.objects import ApiError, Objects
-from tests.simulator.api.client import config_map, deployment, pod, thing
-from tests.simulator.api.conftest import THINGS
+from tests.contract.client import config_map, deployment, pod, thing
+from tests.contract.conftest import THINGS
 
 Obj = dict[str, Any]
 

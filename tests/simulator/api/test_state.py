@@ -12,8 +12,8 @@ from gateway.simulator import state
 from gateway.simulator.cluster import Simulator
 from gateway.simulator.objects import ApiError, Objects
 from gateway.simulator.state import State
-from tests.simulator.api.client import GROUP, config_map, thing
-from tests.simulator.api.conftest import THINGS
+from tests.contract.client import GROUP, config_map, thing
+from tests.contract.conftest import THINGS
 
 Opened = Callable[[Path], Objects]
 

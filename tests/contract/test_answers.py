@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.simulator.api.client import Client, deployment, pod, thing
-from tests.simulator.api.conftest import Paths
+from tests.contract.client import Client, deployment, pod, thing
+from tests.contract.servers import Paths
 
 Step = dict[str, Any]
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests.simulator.api.client import Client, config_map, thing
-from tests.simulator.api.conftest import Paths
-from tests.simulator.api.test_lists import make, version
+from tests.contract.client import Client, config_map, thing
+from tests.contract.servers import Paths
+from tests.contract.test_lists import make, version
 
 WATCH_LIST = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan", "allowWatchBookmarks": "true"}
 
@@ -154,19 +154,28 @@ def test_events_carry_the_kind_of_their_object(kube: Client, ns: Paths, n: str) 
     assert event["object"]["kind"] == "Thing"
 
 
-def test_one_object_can_be_watched_by_its_path(kube: Client, ns: Paths, n: str) -> None:
+def test_one_object_can_be_watched_by_its_name(kube: Client, ns: Paths, n: str) -> None:
     path = f"{ns.core}/configmaps"
     _, start = make(kube, path, n, f"{n}-other")
-    with kube.watching(f"{path}/{n}", resourceVersion=start) as events:
+    with kube.watching(path, resourceVersion=start, fieldSelector=f"metadata.name={n}") as events:
         kube.patch(f"{path}/{n}-other", {"data": {"k": "1"}})
         kube.patch(f"{path}/{n}", {"data": {"k": "1"}})
         assert shown(events.next(1)) == [("MODIFIED", n)]
 
 
-def test_an_idle_watch_gets_a_bookmark_about_once_a_minute(kube: Client, ns: Paths) -> None:
-    start = version(kube.get(f"{ns.core}/configmaps"))
-    events = kube.watch(f"{ns.core}/configmaps", seconds=75, resourceVersion=start, allowWatchBookmarks="true")
-    marks = [event["object"] for event in events if event["type"] == "BOOKMARK"]
-    assert marks
-    assert set(marks[0]) >= {"kind", "apiVersion", "metadata"}
-    assert not {"annotations", "name"} & marks[0]["metadata"].keys()
+def test_a_get_of_one_object_is_no_watch_whatever_the_query_says(kube: Client, ns: Paths, n: str) -> None:
+    make(kube, f"{ns.core}/configmaps", n)
+    answer = kube.get(f"{ns.core}/configmaps/{n}", watch="true", timeoutSeconds=1)
+    assert (answer.status_code, answer.json()["metadata"]["name"]) == (200, n)
+
+
+def test_an_idle_watch_gets_a_bookmark_before_its_end(kube: Client, ns: Paths, n: str) -> None:
+    path = f"{ns.core}/configmaps"
+    start = version(kube.get(path))
+    kube.post(f"{ns.core}/secrets", {"metadata": {"name": n}})
+    events = kube.watch(path, seconds=12, resourceVersion=start, allowWatchBookmarks="true")
+    assert {event["type"] for event in events} == {"BOOKMARK"}
+    mark = events[-1]["object"]
+    assert (mark["kind"], mark["apiVersion"]) == ("ConfigMap", "v1")
+    assert int(mark["metadata"]["resourceVersion"]) >= start
+    assert not {"annotations", "name", "namespace", "uid"} & mark["metadata"].keys()

@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.simulator.api.client import Client, config_map, thing
-from tests.simulator.api.conftest import Paths
+from tests.contract.client import Client, config_map, thing
+from tests.contract.servers import Paths
 
 
 def version(answer: httpx.Response) -> int:

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from tests.simulator.api.client import GROUP, Client, deployment
-from tests.simulator.api.conftest import Paths
+from tests.contract.client import GROUP, Client, deployment
+from tests.contract.servers import Paths
 
 Obj = dict[str, Any]
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import ssl
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -25,7 +26,8 @@ class Client:
 
     def __init__(self, url: str, token: str = "", ca: str | None = None) -> None:
         headers = {"User-Agent": "contract/1", **({"Authorization": f"Bearer {token}"} if token else {})}
-        self.http = httpx.Client(base_url=url, headers=headers, verify=ca or False, trust_env=False, timeout=60)
+        verify = ssl.create_default_context(cafile=ca) if ca else False
+        self.http = httpx.Client(base_url=url, headers=headers, verify=verify, trust_env=False, timeout=60)
 
     def close(self) -> None:
         self.http.close()
