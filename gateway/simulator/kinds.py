@@ -90,6 +90,8 @@ BUILT_IN = (
     Kind("", "v1", "Secret", "secrets", fields=("type",)),
     Kind("", "v1", "ConfigMap", "configmaps", short=("cm",)),
     Kind("", "v1", "ServiceAccount", "serviceaccounts", short=("sa",)),
+    Kind("", "v1", "ResourceQuota", "resourcequotas", short=("quota",), status=True),
+    Kind("", "v1", "LimitRange", "limitranges", short=("limits",)),
     Kind("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", short=("pvc",), status=True),
     Kind("", "v1", "PersistentVolume", "persistentvolumes", namespaced=False, short=("pv",), status=True),
     Kind(
@@ -101,6 +103,7 @@ BUILT_IN = (
         short=("rs",), status=True, scale=_REPLICAS, generation=True, fields=("status.replicas",), categories=("all",),
     ),
     Kind("apps", "v1", "ControllerRevision", "controllerrevisions"),
+    Kind("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", short=("pdb",), status=True, generation=True),
     Kind("coordination.k8s.io", "v1", "Lease", "leases"),
     Kind("storage.k8s.io", "v1", "StorageClass", "storageclasses", namespaced=False, short=("sc",)),
     Kind(_RBAC, "v1", "Role", "roles"),

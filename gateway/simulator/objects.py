@@ -27,6 +27,7 @@ __all__ = ["Admission", "ApiError", "Entry", "Listener", "Objects"]
 Obj = dict[str, Any]
 Listener = Callable[[str, Obj | None, Obj | None], None]
 Admission = Callable[[str, Obj], Obj]
+Check = Callable[[str, Obj], None]
 Managed = Callable[[Obj, Obj | None], Obj]
 Objs = list[Obj]
 
@@ -46,12 +47,13 @@ log = logging.getLogger(__name__)
 
 
 class Objects:
-    """`admission` steps may change an object on its creation. `journal` is told each stored or removed object."""
+    """`admission` steps may change an object on its creation, `checks` refuse it when it is found valid. `journal` is told each stored or removed object."""
 
     def __init__(self, clock: Clock, *, namespaces: Sequence[str] = ("default", "kube-system", "marathon")) -> None:
         self.clock = clock
         self.kinds = Kinds()
         self.admission: list[Admission] = []
+        self.checks: list[Check] = []
         self.journal: Callable[[str, Obj, bool], None] = lambda plural, obj, removed: None
         self.version = 0
         self.history = History()
@@ -319,6 +321,8 @@ class Objects:
         if old is None:
             new = self._admitted(kind, new)
         validate(kind, new, old)
+        for check in self.checks if old is None else ():
+            check(kind.plural, new)
         if old is None and kind.plural == "pods":
             new = admitted_pod(new)
         return {key: value for key, value in new.items() if value is not None}
@@ -400,6 +404,8 @@ def _claims(obj: Obj) -> Objs:
 
 def _intent(kind: Kind, obj: Obj) -> Obj:
     intent = {k: v for k, v in obj.items() if k not in ("metadata", "status")}
+    if kind.plural == "pods":  # being bound is no change of what it wants
+        return {**intent, "spec": {k: v for k, v in obj["spec"].items() if k != "nodeName"}}
     if kind.plural != "deployments":
         return intent
     annotations = obj["metadata"].get("annotations") or {}

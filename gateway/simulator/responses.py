@@ -34,7 +34,9 @@ class Answer:
 
 
 def of_error(error: ApiError, *, retry_after_s: int = 1) -> Answer:
-    wait = int((error.details or {}).get("retryAfterSeconds", 0)) or (retry_after_s if error.status == 429 else 0)
+    wait = int((error.details or {}).get("retryAfterSeconds", 0))
+    if isinstance(error, TextError) and error.status == 429:
+        wait = retry_after_s
     return Answer(error.status, error.message if isinstance(error, TextError) else error.body(), retry_after_s=wait)
 
 
