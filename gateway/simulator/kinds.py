@@ -80,6 +80,8 @@ class Kind:
         return out
 
 
+_ADMISSION = "admissionregistration.k8s.io"
+_FLOWS = "flowcontrol.apiserver.k8s.io"
 _RBAC = "rbac.authorization.k8s.io"
 _REPLICAS = (".spec.replicas", ".status.replicas", "")
 BUILT_IN = (
@@ -105,6 +107,19 @@ BUILT_IN = (
     Kind("apps", "v1", "ControllerRevision", "controllerrevisions"),
     Kind("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", short=("pdb",), status=True, generation=True),
     Kind("coordination.k8s.io", "v1", "Lease", "leases"),
+    Kind(
+        _ADMISSION, "v1", "ValidatingWebhookConfiguration", "validatingwebhookconfigurations",
+        namespaced=False, generation=True, categories=("api-extensions",),
+    ),
+    Kind(
+        _ADMISSION, "v1", "MutatingWebhookConfiguration", "mutatingwebhookconfigurations",
+        namespaced=False, generation=True, categories=("api-extensions",),
+    ),
+    Kind(_FLOWS, "v1", "FlowSchema", "flowschemas", namespaced=False, status=True, generation=True),
+    Kind(
+        _FLOWS, "v1", "PriorityLevelConfiguration", "prioritylevelconfigurations",
+        namespaced=False, status=True, generation=True,
+    ),
     Kind("storage.k8s.io", "v1", "StorageClass", "storageclasses", namespaced=False, short=("sc",)),
     Kind(_RBAC, "v1", "Role", "roles"),
     Kind(_RBAC, "v1", "RoleBinding", "rolebindings"),

@@ -8,7 +8,7 @@ synchronously, after the write, with (type, after, before). Deletion honours gra
 import logging
 import secrets
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,6 +28,7 @@ Obj = dict[str, Any]
 Listener = Callable[[str, Obj | None, Obj | None], None]
 Admission = Callable[[str, Obj], Obj]
 Check = Callable[[str, Obj], None]
+Reviewer = Callable[[str, Obj], Awaitable[Obj]]
 Managed = Callable[[Obj, Obj | None], Obj]
 Objs = list[Obj]
 
@@ -47,13 +48,15 @@ log = logging.getLogger(__name__)
 
 
 class Objects:
-    """`admission` steps may change an object on its creation, `checks` refuse it when it is found valid. `journal` is told each stored or removed object."""
+    """`admission` steps may change an object on its creation, `checks` refuse it when it is found valid,
+    `reviewer` is whom controllers ask first. `journal` is told each stored or removed object."""
 
     def __init__(self, clock: Clock, *, namespaces: Sequence[str] = ("default", "kube-system", "marathon")) -> None:
         self.clock = clock
         self.kinds = Kinds()
         self.admission: list[Admission] = []
         self.checks: list[Check] = []
+        self.reviewer: Reviewer | None = None
         self.journal: Callable[[str, Obj, bool], None] = lambda plural, obj, removed: None
         self.version = 0
         self.history = History()

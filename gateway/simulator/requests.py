@@ -26,6 +26,8 @@ class Request:
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    admitted: dict[str, Any] | None = None
+    """The object that webhooks have seen, to be written as it is."""
 
     @staticmethod
     def of(scope: Mapping[str, Any], body: bytes = b"") -> "Request":

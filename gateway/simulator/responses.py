@@ -31,6 +31,7 @@ class Answer:
     body: Any
     warnings: Sequence[str] = ()
     retry_after_s: int = 0
+    headers: Sequence[tuple[bytes, bytes]] = ()
 
 
 def of_error(error: ApiError, *, retry_after_s: int = 1) -> Answer:
@@ -54,7 +55,8 @@ async def send_answer(send: Send, answer: Answer, *, accept_encoding: str = "") 
         body, content_type = answer.body.encode(), b"text/plain; charset=utf-8"
     else:
         body, content_type = encode(answer.body), b"application/json"
-    headers = [*_CONSTANT, (b"content-type", content_type)]
+    own = {name for name, _ in answer.headers}
+    headers = [*(h for h in _CONSTANT if h[0] not in own), *answer.headers, (b"content-type", content_type)]
     if "gzip" in accept_encoding and len(body) >= _COMPRESSED_FROM:
         body = gzip.compress(body, 1)
         headers += [(b"content-encoding", b"gzip"), (b"vary", b"Accept-Encoding")]

@@ -1,8 +1,9 @@
-"""The parts of objects with paths of their own: scale, log, eviction, binding."""
+"""The parts of objects with paths of their own: scale, log, eviction, binding, token."""
 
 from collections.abc import Callable
 from typing import Any
 
+from gateway.simulator.accounts import Accounts
 from gateway.simulator.budgets import spend
 from gateway.simulator.errors import ApiError, conflict, invalid, method_not_allowed, unsupported_media
 from gateway.simulator.objects import Objects
@@ -24,8 +25,9 @@ _SUCCESS = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Suc
 class Subresources:
     """`logs` answers what a container wrote."""
 
-    def __init__(self, objects: Objects, logs: Logs | None) -> None:
+    def __init__(self, objects: Objects, logs: Logs | None, accounts: Accounts) -> None:
         self._objects = objects
+        self._accounts = accounts
         self._logs = logs
 
     def answer(self, request: Request, target: Target) -> Answer | None:
@@ -33,6 +35,8 @@ class Subresources:
         name, method = target.subresource, request.method
         if name == "scale" and target.kind.scale:
             return self._scale(request, target)
+        if (target.kind.plural, name, method) == ("serviceaccounts", "token", "POST"):
+            return Answer(201, self._accounts.issue(target.namespace, target.name, request.mapping()))
         if target.kind.plural != "pods" or name not in ("log", "eviction", "binding"):
             return None
         if method != ("GET" if name == "log" else "POST"):
