@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.contract.client import Client, config_map, pod, thing
+from tests.contract.client import Client, config_map, pod
 from tests.contract.controllers.workload import NOWHERE, Obj, Workload, name_of
 from tests.contract.servers import Paths
 from tests.processes import eventually
@@ -159,15 +159,6 @@ def test_dependents_go_with_their_last_owner(kube: Client, ns: Paths, n: str) ->
     eventually(lambda: kube.get(path).status_code == 404)
 
 
-def test_a_revision_goes_with_its_custom_resource(kube: Client, ns: Paths, n: str) -> None:
-    owner = kube.post(ns.things, thing(n)).json()
-    held = [reference(owner, controller=True, blockOwnerDeletion=True)]
-    path = f"{ns.apps}/controllerrevisions"
-    kube.post(path, {"metadata": {"name": n, "ownerReferences": held}, "revision": 1, "data": {"a": 1}})
-    kube.delete(f"{ns.things}/{n}")
-    eventually(lambda: kube.get(f"{path}/{n}").status_code == 404, 60)
-
-
 def test_an_object_whose_owner_never_lived_is_collected(kube: Client, ns: Paths, n: str) -> None:
     kube.post(f"{ns.core}/configmaps", owned(n, reference(DEAD)))
     eventually(lambda: kube.get(f"{ns.core}/configmaps/{n}").status_code == 404)
@@ -194,10 +185,10 @@ def test_a_foreground_delete_waits_only_for_dependents_that_block_it(
 
 
 def test_foreground_without_dependents_is_soon_over(kube: Client, ns: Paths, n: str) -> None:
-    kube.post(ns.things, thing(n))
-    answer = kube.delete(f"{ns.things}/{n}", {"propagationPolicy": "Foreground"})
+    _, path = master(kube, ns, n)
+    answer = kube.delete(path, {"propagationPolicy": "Foreground"})
     assert answer.json()["metadata"]["finalizers"] == ["foregroundDeletion"]
-    eventually(lambda: kube.get(f"{ns.things}/{n}").status_code == 404)
+    eventually(lambda: kube.get(path).status_code == 404)
 
 
 # Namespaces

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.contract.client import Client, config_map, deployment, pod
+from tests.contract.client import Client, deployment, pod
 from tests.contract.controllers.workload import NOWHERE, Obj, Workload, name_of
 from tests.contract.servers import Paths
 from tests.processes import eventually
@@ -65,15 +65,11 @@ def test_a_dry_run_is_refused_too_and_counts_nothing(kube: Client, spare: Paths)
 
 
 def test_objects_are_counted_by_kind(kube: Client, spare: Paths) -> None:
-    path = quota(kube, spare, hard={"count/configmaps": "1", "count/deployments.apps": "1"})
-    before = int(used(kube, path)["count/configmaps"])  # a real cluster puts a root certificate there
-    kube.patch(path, {"spec": {"hard": {"count/configmaps": str(before + 1)}}})
-    eventually(lambda: kube.get(path).json()["status"]["hard"]["count/configmaps"] == str(before + 1))
-    assert kube.post(f"{spare.core}/configmaps", config_map("a")).status_code == 201
-    refused = kube.post(f"{spare.core}/configmaps", config_map("b")).json()
-    key = "count/configmaps"
-    text = f"exceeded quota: q, requested: {key}=1, used: {key}={before + 1}, limited: {key}={before + 1}"
-    assert refused["message"] == f'configmaps "b" is forbidden: {text}'
+    quota(kube, spare, hard={"count/secrets": "1", "count/deployments.apps": "1"})
+    assert kube.post(f"{spare.core}/secrets", {"metadata": {"name": "a"}}).status_code == 201
+    refused = kube.post(f"{spare.core}/secrets", {"metadata": {"name": "b"}}).json()
+    text = "exceeded quota: q, requested: count/secrets=1, used: count/secrets=1, limited: count/secrets=1"
+    assert refused["message"] == f'secrets "b" is forbidden: {text}'
     body = deployment("a", spec={"replicas": 0})
     assert kube.post(f"{spare.apps}/deployments", body).status_code == 201
     refused = kube.post(f"{spare.apps}/deployments", deployment("b", spec={"replicas": 0})).json()

@@ -41,8 +41,9 @@ def test_a_finished_pod_is_replaced_and_its_object_stays(
     eventually(lambda: len(work.pods(n)) == 2)
     eventually(lambda: work.status(n).get("replicas") == 1)
     work.scale(n, 0)
+    eventually(lambda: [name_of(p) for p in work.live(n)] == [name_of(ended)])
     eventually(lambda: not work.status(n).get("replicas"))
-    assert [name_of(p) for p in work.live(n)] == [name_of(ended)]
+    assert work.settled(lambda: [name_of(p) for p in work.live(n)]) == [name_of(ended)]
 
 
 def test_a_pod_that_loses_its_labels_is_released_and_replaced(kube: Client, ns: Paths, work: Workload, n: str) -> None:
