@@ -92,8 +92,11 @@ def test_a_new_replica_set_is_told_in_the_condition_and_the_whole_in_the_end(
     work.retemplate(n, "2")
     eventually(lambda: len(work.sets(n)) == 2)
     new = work.sets(n)[-1]
-    text = f'ReplicaSet "{name_of(new)}" is progressing.'
-    eventually(lambda: work.conditions(n)["Progressing"] == ("True", "ReplicaSetUpdated", text))
+    told = {  # the first remains if nothing was counted between the two writes
+        ("True", "NewReplicaSetCreated", f'Created new replica set "{name_of(new)}"'),
+        ("True", "ReplicaSetUpdated", f'ReplicaSet "{name_of(new)}" is progressing.'),
+    }
+    eventually(lambda: work.conditions(n)["Progressing"] in told)
     counts = {"replicas": 2, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1, "unavailableReplicas": 1}
     status = work.settled(lambda: work.status(n))
     assert {k: v for k, v in status.items() if k in counts} == counts
