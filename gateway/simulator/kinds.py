@@ -48,6 +48,11 @@ class Kind:
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
     @property
+    def verbs(self) -> tuple[str, ...]:
+        """Nobody deletes all namespaces at once."""
+        return tuple(verb for verb in _VERBS if self.plural != "namespaces" or verb != "deletecollection")
+
+    @property
     def singular(self) -> str:
         return self.kind.lower()
 
@@ -61,7 +66,7 @@ class Kind:
 
     def discovery(self) -> list[dict[str, Any]]:
         base = {"singularName": "", "namespaced": self.namespaced, "kind": self.kind}
-        main = {**base, "name": self.plural, "singularName": self.singular, "verbs": list(_VERBS)}
+        main = {**base, "name": self.plural, "singularName": self.singular, "verbs": list(self.verbs)}
         if self.short:
             main["shortNames"] = list(self.short)
         if self.categories:

@@ -9,6 +9,7 @@ import contextlib
 import hmac
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from dataclasses import replace
 from typing import Any
 
 from gateway.simulator import discovery
@@ -18,6 +19,7 @@ from gateway.simulator.objects import Objects
 from gateway.simulator.reads import Reads, selected
 from gateway.simulator.requests import Request, Target, check_body, parse_target
 from gateway.simulator.responses import Answer, Send, of_error, send_answer
+from gateway.simulator.reviews import Reviews, Tokens
 from gateway.simulator.subresources import Logs, Subresources
 from gateway.simulator.versions import check_watch
 from gateway.simulator.watches import BOOKMARK_EVERY_S, Watch, watch
@@ -51,6 +53,8 @@ class Server:
         self._faults = faults or Faults()
         self._reads = Reads(objects)
         self._writes = Writes(objects)
+        self._tokens = Tokens(token, objects)
+        self._reviews = Reviews(objects, self._tokens)
         self._subresources = Subresources(objects, logs)
         self._bookmark_every_s = bookmark_every_s
 
@@ -71,6 +75,7 @@ class Server:
             answer = await self._answer(request)
         except ApiError as error:
             answer = of_error(error, retry_after_s=self._faults.retry_after_s)
+            answer = replace(answer, warnings=request.warnings)
         except Exception:
             log.exception("%s %s failed", request.method, request.path)
             answer = of_error(ApiError(500, "InternalError", "Internal error occurred"))
@@ -92,7 +97,7 @@ class Server:
             request.path = f"/{rest}"
             return
         given = request.headers.get("authorization", "").removeprefix("Bearer ")
-        if not hmac.compare_digest(given.encode(), self._token.encode()):
+        if not hmac.compare_digest(given.encode(), self._token.encode()) and not self._tokens.knows(given):
             raise ApiError(401, "Unauthorized", "Unauthorized")
 
     async def _misbehave(self) -> None:
@@ -107,7 +112,13 @@ class Server:
             if request.method not in ("GET", "HEAD"):
                 raise method_not_allowed()
             return Answer(200, found)
+        if (review := self._reviews.answer(request)) is not None:
+            return review
         target = parse_target(request.path, self._objects.kinds)
+        if target.subresource == "token" and target.kind.plural == "serviceaccounts":
+            return self._reviews.token(request, target)
+        if target.subresource and target.kind.custom:
+            self._objects.get(target.kind.plural, target.namespace, target.name)
         if target.subresource and not (target.subresource == "status" and target.kind.status):
             special = self._subresources.answer(request, target)
             if special is None:
@@ -129,7 +140,10 @@ class Server:
         found = verbs.get((method, bool(name)))
         if found is None or (target.subresource and method not in ("PUT", "PATCH")):
             raise method_not_allowed()
-        return found(request, target)
+        answer = found(request, target)
+        if isinstance(answer.body, dict):
+            return replace(answer, body=self._reads.shown(request, target.kind, answer.body))
+        return answer
 
     # Watching
 
@@ -147,7 +161,7 @@ class Server:
             target.namespace,
             matches,
             version=request.query.get("resourceVersion", ""),
-            timeout_s=float(request.query.get("timeoutSeconds") or _WATCH_S),
+            timeout_s=float(request.whole("timeoutSeconds") or _WATCH_S),
             bookmarks=request.flag("allowWatchBookmarks"),
             initial_events=request.flag("sendInitialEvents"),
             mixed_up=self._faults.mixed_up,
