@@ -221,8 +221,12 @@ class Objects:
 
     # The whole
 
+    def restart(self) -> None:
+        """Drops what watches could resume from, as a restart of an API server does; lists of the past stay."""
+        self.history.restart(self.version)
+
     def forget(self) -> None:
-        """Drops what watches and pages could resume from, as a restart of an API server does."""
+        """Drops what watches and lists of the past need."""
         self.history.forget(self.version)
 
     def compact(self) -> None:

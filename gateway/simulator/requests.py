@@ -30,6 +30,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     warnings: list[str] = field(default_factory=list)
+    user: str = ""  # whose rights count; empty for the administrator
 
     @staticmethod
     def of(scope: Mapping[str, Any], body: bytes = b"") -> "Request":

@@ -1,7 +1,6 @@
 """Questions about who may do what, and the tokens of service accounts.
 
-The simulator knows one kind of user, the administrator: reviews answer so, and the token of an account is good for everything
-until it expires. A token is a JSON web token of the cluster's own secret.
+A token is a JSON web token signed with the cluster's own secret, so that it outlives a restart of a cluster that is kept on disk.
 """
 
 import base64
@@ -18,6 +17,7 @@ from gateway.simulator.objects import Objects
 from gateway.simulator.ownership import MANAGERS, Claim, entries, fields
 from gateway.simulator.requests import Request, Target
 from gateway.simulator.responses import Answer
+from gateway.simulator.rights import Asked, Rights
 from gateway.simulator.schemas import FREE_ITEM
 
 __all__ = ["Reviews", "Tokens"]
@@ -32,6 +32,8 @@ _EVERYTHING: Obj = {
     "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}],
     "incomplete": False,
 }
+# What an account may do is not spelt out, and the answer says so.
+_NOTHING: Obj = {"resourceRules": [], "nonResourceRules": [], "incomplete": True}
 _KINDS = {
     "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews": "SelfSubjectAccessReview",
     "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews": "SelfSubjectRulesReview",
@@ -46,25 +48,29 @@ class Tokens:
         self._secret = (secret or secrets.token_urlsafe(24)).encode()
         self._objects = objects
 
-    def issue(self, subject: str, audiences: list[str], life_s: int) -> tuple[str, str]:
-        """The token, and when it expires."""
+    def issue(self, account: Obj, audiences: list[str], life_s: int) -> tuple[str, str]:
+        """A token of a service account, and when it expires."""
+        meta = account["metadata"]
+        subject = f"system:serviceaccount:{meta['namespace']}:{meta['name']}"
         now = int(self._objects.clock.time())
         claims = {"aud": audiences, "exp": now + life_s, "iat": now, "iss": _AUDIENCE, "jti": str(uuid.uuid4())}
-        parts = ({"alg": "HS256"}, {**claims, "nbf": now, "sub": subject})
+        parts = ({"alg": "HS256"}, {**claims, "nbf": now, "sub": subject, "uid": meta["uid"]})
         text = b".".join(_encoded(msgspec.json.encode(part)) for part in parts)
         token = b".".join((text, self._signature(text))).decode()
         return token, f"{datetime.fromtimestamp(now + life_s, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
-    def knows(self, token: str) -> bool:
-        """Whether it is one of ours, for this API, of an account that is there, and not too old."""
+    def user(self, token: str) -> str | None:
+        """Whose it is, if it is one of ours, for this API, of an account that is there, and not too old."""
         text, _, signature = token.rpartition(".")
         if text.count(".") != 1 or not hmac.compare_digest(self._signature(text.encode()), signature.encode()):
-            return False
+            return None
         body = text.partition(".")[2]
         claims = msgspec.json.decode(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
         _, _, namespace, name = claims["sub"].split(":")
-        is_alive = self._objects.find("serviceaccounts", namespace, name) is not None
-        return is_alive and _AUDIENCE in claims["aud"] and claims["exp"] > self._objects.clock.time()
+        account = self._objects.find("serviceaccounts", namespace, name)
+        is_alive = account is not None and account["metadata"]["uid"] == claims["uid"]
+        is_good = is_alive and _AUDIENCE in claims["aud"] and claims["exp"] > self._objects.clock.time()
+        return str(claims["sub"]) if is_good else None
 
     def _signature(self, text: bytes) -> bytes:
         return _encoded(hmac.digest(self._secret, text, "sha256"))
@@ -75,8 +81,9 @@ def _encoded(text: bytes) -> bytes:
 
 
 class Reviews:
-    def __init__(self, objects: Objects, tokens: Tokens) -> None:
+    def __init__(self, objects: Objects, tokens: Tokens, rights: Rights) -> None:
         self._objects = objects
+        self._rights = rights
         self._tokens = tokens
 
     def answer(self, request: Request) -> Answer | None:
@@ -90,11 +97,12 @@ class Reviews:
         group = request.path.split("/")[2]
         head = {"kind": kind, "apiVersion": f"{group}/v1", "metadata": {}}
         if kind == "SelfSubjectReview":
-            user = {"username": "admin", "groups": ["system:masters", "system:authenticated"]}
+            groups = ["system:serviceaccounts"] if request.user else ["system:masters"]
+            user = {"username": request.user or "admin", "groups": [*groups, "system:authenticated"]}
             meta = {"creationTimestamp": self._objects.now()}
             return Answer(201, {**head, "metadata": meta, "status": {"userInfo": user}})
         if kind == "SelfSubjectRulesReview":
-            return Answer(201, {**head, "spec": {}, "status": _EVERYTHING})
+            return Answer(201, {**head, "spec": {}, "status": _NOTHING if request.user else _EVERYTHING})
         spec = body.get("spec") or {}
         if bool(spec.get("resourceAttributes")) == bool(spec.get("nonResourceAttributes")):
             shown = "null" if not spec.get("resourceAttributes") else "{}"
@@ -102,7 +110,21 @@ class Reviews:
             cause = ("FieldValueInvalid", "spec.resourceAttributes", f"Invalid value: {shown}: {what}")
             raise invalid("", group, "", [cause])
         managed: Obj = {MANAGERS: self._managers(request, f"{group}/v1", "", spec)}
-        return Answer(201, {**head, "metadata": managed, "spec": spec, "status": {"allowed": True}})
+        return Answer(
+            201, {**head, "metadata": managed, "spec": spec, "status": {"allowed": self._allows(request.user, spec)}}
+        )
+
+    def _allows(self, user: str, spec: Obj) -> bool:
+        wanted = spec.get("resourceAttributes")
+        if not wanted:
+            return True  # documents of the API are for everybody who is known
+        resource = str(wanted.get("resource", "*"))
+        if wanted.get("subresource"):
+            resource = f"{resource}/{wanted['subresource']}"
+        place = (str(wanted.get("namespace", "")), str(wanted.get("name", "")))
+        return self._rights.allows(
+            user, Asked(str(wanted.get("verb", "*")), str(wanted.get("group", "")), resource, *place)
+        )
 
     def _managers(self, request: Request, version: str, subresource: str, spec: Obj) -> list[Obj]:
         """What is asked has managers too, though nobody keeps it."""
@@ -123,8 +145,7 @@ class Reviews:
             cause = ("FieldValueInvalid", "spec.expirationSeconds", text)
             raise invalid("TokenRequest", "authentication.k8s.io", "", [cause])
         audiences = spec.get("audiences") or [_AUDIENCE]
-        subject = f"system:serviceaccount:{target.namespace}:{target.name}"
-        token, expires = self._tokens.issue(subject, audiences, life_s)
+        token, expires = self._tokens.issue(account, audiences, life_s)
         meta: Obj = {key: account["metadata"][key] for key in ("name", "namespace", "uid")}
         asked = {**spec, "expirationSeconds": life_s}
         meta[MANAGERS] = self._managers(request, "authentication.k8s.io/v1", "token", asked)

@@ -20,6 +20,7 @@ from gateway.simulator.reads import Reads, selected
 from gateway.simulator.requests import Request, Target, check_body, parse_target
 from gateway.simulator.responses import Answer, Send, of_error, send_answer
 from gateway.simulator.reviews import Reviews, Tokens
+from gateway.simulator.rights import Asked, Rights
 from gateway.simulator.subresources import Logs, Subresources
 from gateway.simulator.versions import check_watch
 from gateway.simulator.watches import BOOKMARK_EVERY_S, Watch, watch
@@ -54,7 +55,8 @@ class Server:
         self._reads = Reads(objects)
         self._writes = Writes(objects)
         self._tokens = Tokens(token, objects)
-        self._reviews = Reviews(objects, self._tokens)
+        self._rights = Rights(objects)
+        self._reviews = Reviews(objects, self._tokens, self._rights)
         self._subresources = Subresources(objects, logs)
         self._bookmark_every_s = bookmark_every_s
 
@@ -97,8 +99,11 @@ class Server:
             request.path = f"/{rest}"
             return
         given = request.headers.get("authorization", "").removeprefix("Bearer ")
-        if not hmac.compare_digest(given.encode(), self._token.encode()) and not self._tokens.knows(given):
-            raise ApiError(401, "Unauthorized", "Unauthorized")
+        if not hmac.compare_digest(given.encode(), self._token.encode()):
+            user = self._tokens.user(given)
+            if user is None:
+                raise ApiError(401, "Unauthorized", "Unauthorized")
+            request.user = user
 
     async def _misbehave(self) -> None:
         if self._faults.latency_s:
@@ -115,6 +120,7 @@ class Server:
         if (review := self._reviews.answer(request)) is not None:
             return review
         target = parse_target(request.path, self._objects.kinds)
+        self._rights.check(request.user, Asked.of(request, target))
         if target.subresource == "token" and target.kind.plural == "serviceaccounts":
             return self._reviews.token(request, target)
         if target.subresource and target.kind.custom:
@@ -154,6 +160,7 @@ class Server:
         target = parse_target(request.path, self._objects.kinds)
         if target.name:
             return None
+        self._rights.check(request.user, Asked.of(request, target))
         check_watch(request)
         matches = selected(request, target.kind)
         asked = Watch(
