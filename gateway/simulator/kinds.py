@@ -10,6 +10,7 @@ from gateway.simulator.builtin import FREE, METADATA, schema_of
 __all__ = ["BUILT_IN", "Kind", "Kinds", "kind_of_crd"]
 
 _VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+_CUSTOM_VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
 _POD_FIELDS = ("spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "status.phase", "status.podIP")  # fmt: skip
 _EVENT_FIELDS = (
     "involvedObject.kind", "involvedObject.namespace", "involvedObject.name", "involvedObject.uid", "reason", "reportingComponent",
@@ -50,7 +51,8 @@ class Kind:
     @property
     def verbs(self) -> tuple[str, ...]:
         """Nobody deletes all namespaces at once."""
-        return tuple(verb for verb in _VERBS if self.plural != "namespaces" or verb != "deletecollection")
+        verbs = _CUSTOM_VERBS if self.custom else _VERBS
+        return tuple(verb for verb in verbs if self.plural != "namespaces" or verb != "deletecollection")
 
     @property
     def singular(self) -> str:
@@ -114,7 +116,7 @@ BUILT_IN = (
     Kind(_RBAC, "v1", "ClusterRoleBinding", "clusterrolebindings", namespaced=False),
     Kind(
         "apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions",
-        namespaced=False, short=("crd", "crds"), status=True, generation=True,
+        namespaced=False, short=("crd", "crds"), status=True, generation=True, categories=("api-extensions",),
     ),
 )  # fmt: skip
 
