@@ -2,14 +2,13 @@
 
 A level without concurrency shares of its own, whose `limitResponse` is `Reject`, serves one request at a time and refuses the
 others. All other levels have room: most requests are answered here without a wait, so nothing would ever fill them.
-Administrators (`system:masters`) are exempt.
+The administrator is exempt.
 """
 
 import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from gateway.simulator.accounts import User
 from gateway.simulator.errors import ApiError, TextError
 from gateway.simulator.objects import Objects
 from gateway.simulator.requests import Request, parse_target
@@ -37,9 +36,9 @@ class Fairness:
         self._busy: set[str] = set()
 
     @contextlib.contextmanager
-    def seated(self, request: Request, user: User) -> Iterator[None]:
+    def seated(self, request: Request) -> Iterator[None]:
         """Holds a seat of its level for the time of the block. Raises TooManyRequestsError if there is none."""
-        schema, level = self._level(request, user)
+        schema, level = self._level(request)
         uid = level["metadata"]["uid"] if level else ""
         if schema is None or level is None or not _is_narrow(level):
             yield
@@ -52,17 +51,17 @@ class Fairness:
         finally:
             self._busy.discard(uid)
 
-    def _level(self, request: Request, user: User) -> tuple[Obj | None, Obj | None]:
+    def _level(self, request: Request) -> tuple[Obj | None, Obj | None]:
         schemas = self._objects.list("flowschemas")
-        if not schemas or "system:masters" in user.groups:
+        if not schemas or not request.user:
             return None, None
-        found = next((s for s in sorted(schemas, key=_precedence) if self._matches(s["spec"], request, user)), None)
+        found = next((s for s in sorted(schemas, key=_precedence) if self._matches(s["spec"], request)), None)
         name = ((found or {}).get("spec") or {}).get("priorityLevelConfiguration", {}).get("name", "")
         return found, self._objects.find("prioritylevelconfigurations", "", name)
 
-    def _matches(self, spec: Obj, request: Request, user: User) -> bool:
+    def _matches(self, spec: Obj, request: Request) -> bool:
         return any(
-            any(_is_of(subject, user) for subject in rule.get("subjects") or ()) and self._covers(rule, request)
+            any(_is_of(subject, request.user) for subject in rule.get("subjects") or ()) and self._covers(rule, request)
             for rule in spec.get("rules") or ()
         )
 
@@ -93,17 +92,23 @@ def _is_narrow(level: Obj) -> bool:
     )
 
 
-def _is_of(subject: Obj, user: User) -> bool:
+def _is_of(subject: Obj, user: str) -> bool:
     match subject.get("kind"):
         case "User":
-            return _has([subject["user"]["name"]], user.name)
+            return _has([subject["user"]["name"]], user)
         case "Group":
-            return subject["group"]["name"] in ("*", *user.groups)
+            return subject["group"]["name"] in ("*", *_groups(user))
         case "ServiceAccount":
             account = subject["serviceAccount"]
             prefix = f"system:serviceaccount:{account['namespace']}:"
-            return user.name.startswith(prefix) and _has([account["name"]], user.name.removeprefix(prefix))
+            return user.startswith(prefix) and _has([account["name"]], user.removeprefix(prefix))
     return False
+
+
+def _groups(user: str) -> tuple[str, ...]:
+    """Of a service account, `system:serviceaccount:NAMESPACE:NAME`."""
+    namespace = user.split(":")[2]
+    return "system:authenticated", "system:serviceaccounts", f"system:serviceaccounts:{namespace}"
 
 
 def _covers_path(rule: Obj, request: Request) -> bool:

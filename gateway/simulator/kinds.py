@@ -10,6 +10,7 @@ from gateway.simulator.builtin import FREE, METADATA, schema_of
 __all__ = ["BUILT_IN", "Kind", "Kinds", "kind_of_crd"]
 
 _VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+_CUSTOM_VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
 _POD_FIELDS = ("spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "status.phase", "status.podIP")  # fmt: skip
 _EVENT_FIELDS = (
     "involvedObject.kind", "involvedObject.namespace", "involvedObject.name", "involvedObject.uid", "reason", "reportingComponent",
@@ -48,6 +49,12 @@ class Kind:
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
     @property
+    def verbs(self) -> tuple[str, ...]:
+        """Nobody deletes all namespaces at once."""
+        verbs = _CUSTOM_VERBS if self.custom else _VERBS
+        return tuple(verb for verb in verbs if self.plural != "namespaces" or verb != "deletecollection")
+
+    @property
     def singular(self) -> str:
         return self.kind.lower()
 
@@ -61,7 +68,7 @@ class Kind:
 
     def discovery(self) -> list[dict[str, Any]]:
         base = {"singularName": "", "namespaced": self.namespaced, "kind": self.kind}
-        main = {**base, "name": self.plural, "singularName": self.singular, "verbs": list(_VERBS)}
+        main = {**base, "name": self.plural, "singularName": self.singular, "verbs": list(self.verbs)}
         if self.short:
             main["shortNames"] = list(self.short)
         if self.categories:
@@ -127,7 +134,7 @@ BUILT_IN = (
     Kind(_RBAC, "v1", "ClusterRoleBinding", "clusterrolebindings", namespaced=False),
     Kind(
         "apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions",
-        namespaced=False, short=("crd", "crds"), status=True, generation=True,
+        namespaced=False, short=("crd", "crds"), status=True, generation=True, categories=("api-extensions",),
     ),
 )  # fmt: skip
 

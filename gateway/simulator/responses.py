@@ -54,9 +54,10 @@ async def send_answer(send: Send, answer: Answer, *, accept_encoding: str = "") 
     if isinstance(answer.body, str):
         body, content_type = answer.body.encode(), b"text/plain; charset=utf-8"
     else:
-        body, content_type = encode(answer.body), b"application/json"
+        body, content_type = encode(answer.body) + b"\n", b"application/json"
     own = {name for name, _ in answer.headers}
-    headers = [*(h for h in _CONSTANT if h[0] not in own), *answer.headers, (b"content-type", content_type)]
+    headers = [*(h for h in _CONSTANT if h[0] not in own), *answer.headers]
+    headers += [(b"content-type", content_type)] if answer.status != 204 else []
     if "gzip" in accept_encoding and len(body) >= _COMPRESSED_FROM:
         body = gzip.compress(body, 1)
         headers += [(b"content-encoding", b"gzip"), (b"vary", b"Accept-Encoding")]

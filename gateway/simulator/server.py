@@ -13,7 +13,6 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.simulator import discovery
-from gateway.simulator.accounts import ADMINISTRATOR, Accounts, User
 from gateway.simulator.errors import ApiError, TextError, conflict, method_not_allowed, unknown_resource
 from gateway.simulator.fairness import Fairness, TooManyRequestsError
 from gateway.simulator.faults import Faults
@@ -21,6 +20,8 @@ from gateway.simulator.objects import Objects
 from gateway.simulator.reads import Reads, selected
 from gateway.simulator.requests import Request, Target, check_body, parse_target
 from gateway.simulator.responses import Answer, Send, of_error, send_answer
+from gateway.simulator.reviews import Reviews, Tokens
+from gateway.simulator.rights import Asked, Rights
 from gateway.simulator.subresources import Logs, Subresources
 from gateway.simulator.versions import check_watch
 from gateway.simulator.watches import BOOKMARK_EVERY_S, Watch, watch
@@ -58,8 +59,10 @@ class Server:
         self._faults = faults or Faults()
         self._reads = Reads(objects)
         self._writes = Writes(objects)
-        self._accounts = Accounts(objects)
-        self._subresources = Subresources(objects, logs, self._accounts)
+        self._tokens = Tokens(token, objects)
+        self._rights = Rights(objects)
+        self._reviews = Reviews(objects, self._tokens, self._rights)
+        self._subresources = Subresources(objects, logs)
         self._webhooks = Webhooks(objects)
         self._fairness = Fairness(objects)
         self._bookmark_every_s = bookmark_every_s
@@ -73,9 +76,9 @@ class Server:
         try:
             request.body = await _read(receive)
             self._check_origin(request)
-            user = self._authenticate(request)
+            self._authenticate(request)
             await self._misbehave()
-            with self._fairness.seated(request, user):
+            with self._fairness.seated(request):
                 lines = self._lines(request)
                 if lines is None:
                     answer = await self._answer(request)
@@ -88,6 +91,7 @@ class Server:
             answer = replace(of_error(error), headers=headers)
         except ApiError as error:
             answer = of_error(error, retry_after_s=self._faults.retry_after_s)
+            answer = replace(answer, warnings=request.warnings)
         except Exception:
             log.exception("%s %s failed", request.method, request.path)
             answer = of_error(ApiError(500, "InternalError", "Internal error occurred"))
@@ -100,20 +104,20 @@ class Server:
         if "origin" in request.headers or not (bare in ("localhost", "::1", "") or bare.startswith("127.")):
             raise ApiError(403, "Forbidden", "the embedded cluster answers local clients only, not web pages")
 
-    def _authenticate(self, request: Request) -> User:
+    def _authenticate(self, request: Request) -> None:
         """The token comes as a bearer's, or as the first segment of the path. Raises ApiError (401)."""
         if not self._token or request.path in _OPEN_PATHS:
-            return ADMINISTRATOR
+            return
         _, given, rest = request.path.split("/", 2) if request.path.count("/") > 1 else ("", "", "")
         if hmac.compare_digest(given.encode(), self._token.encode()):
             request.path = f"/{rest}"
-            return ADMINISTRATOR
+            return
         given = request.headers.get("authorization", "").removeprefix("Bearer ")
-        if hmac.compare_digest(given.encode(), self._token.encode()):
-            return ADMINISTRATOR
-        if user := self._accounts.of(given):
-            return user
-        raise ApiError(401, "Unauthorized", "Unauthorized")
+        if not hmac.compare_digest(given.encode(), self._token.encode()):
+            user = self._tokens.user(given)
+            if user is None:
+                raise ApiError(401, "Unauthorized", "Unauthorized")
+            request.user = user
 
     async def _misbehave(self) -> None:
         if self._faults.latency_s:
@@ -127,7 +131,14 @@ class Server:
             if request.method not in ("GET", "HEAD"):
                 raise method_not_allowed()
             return Answer(200, found)
+        if (review := self._reviews.answer(request)) is not None:
+            return review
         target = parse_target(request.path, self._objects.kinds)
+        self._rights.check(request.user, Asked.of(request, target))
+        if target.subresource == "token" and target.kind.plural == "serviceaccounts":
+            return self._reviews.token(request, target)
+        if target.subresource and target.kind.custom:
+            self._objects.get(target.kind.plural, target.namespace, target.name)
         if target.subresource and not (target.subresource == "status" and target.kind.status):
             special = self._subresources.answer(request, target)
             if special is None:
@@ -151,8 +162,12 @@ class Server:
             raise method_not_allowed()
         operation = {"POST": "CREATE", "DELETE": "DELETE"}.get(method, "UPDATE")
         if (name or method == "POST") and self._webhooks.concern(target.kind, operation, target.subresource):
-            return await self._reviewed(found, operation, request, target)
-        return found(request, target)
+            answer = await self._reviewed(found, operation, request, target)
+        else:
+            answer = found(request, target)
+        if isinstance(answer.body, dict):
+            return replace(answer, body=self._reads.shown(request, target.kind, answer.body))
+        return answer
 
     async def _reviewed(self, write: Verb, operation: str, request: Request, target: Target) -> Answer:
         """Writes what webhooks have admitted, which is what is there then: they are asked again if that has changed."""
@@ -183,6 +198,7 @@ class Server:
         target = parse_target(request.path, self._objects.kinds)
         if target.name:
             return None
+        self._rights.check(request.user, Asked.of(request, target))
         check_watch(request)
         matches = selected(request, target.kind)
         asked = Watch(
@@ -190,7 +206,7 @@ class Server:
             target.namespace,
             matches,
             version=request.query.get("resourceVersion", ""),
-            timeout_s=float(request.query.get("timeoutSeconds") or _WATCH_S),
+            timeout_s=float(request.whole("timeoutSeconds") or _WATCH_S),
             bookmarks=request.flag("allowWatchBookmarks"),
             initial_events=request.flag("sendInitialEvents"),
             mixed_up=self._faults.mixed_up,
