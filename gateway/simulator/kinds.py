@@ -87,6 +87,8 @@ class Kind:
         return out
 
 
+_ADMISSION = "admissionregistration.k8s.io"
+_FLOWS = "flowcontrol.apiserver.k8s.io"
 _RBAC = "rbac.authorization.k8s.io"
 _REPLICAS = (".spec.replicas", ".status.replicas", "")
 BUILT_IN = (
@@ -97,6 +99,8 @@ BUILT_IN = (
     Kind("", "v1", "Secret", "secrets", fields=("type",)),
     Kind("", "v1", "ConfigMap", "configmaps", short=("cm",)),
     Kind("", "v1", "ServiceAccount", "serviceaccounts", short=("sa",)),
+    Kind("", "v1", "ResourceQuota", "resourcequotas", short=("quota",), status=True),
+    Kind("", "v1", "LimitRange", "limitranges", short=("limits",)),
     Kind("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", short=("pvc",), status=True),
     Kind("", "v1", "PersistentVolume", "persistentvolumes", namespaced=False, short=("pv",), status=True),
     Kind(
@@ -108,7 +112,21 @@ BUILT_IN = (
         short=("rs",), status=True, scale=_REPLICAS, generation=True, fields=("status.replicas",), categories=("all",),
     ),
     Kind("apps", "v1", "ControllerRevision", "controllerrevisions"),
+    Kind("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", short=("pdb",), status=True, generation=True),
     Kind("coordination.k8s.io", "v1", "Lease", "leases"),
+    Kind(
+        _ADMISSION, "v1", "ValidatingWebhookConfiguration", "validatingwebhookconfigurations",
+        namespaced=False, generation=True, categories=("api-extensions",),
+    ),
+    Kind(
+        _ADMISSION, "v1", "MutatingWebhookConfiguration", "mutatingwebhookconfigurations",
+        namespaced=False, generation=True, categories=("api-extensions",),
+    ),
+    Kind(_FLOWS, "v1", "FlowSchema", "flowschemas", namespaced=False, status=True, generation=True),
+    Kind(
+        _FLOWS, "v1", "PriorityLevelConfiguration", "prioritylevelconfigurations",
+        namespaced=False, status=True, generation=True,
+    ),
     Kind("storage.k8s.io", "v1", "StorageClass", "storageclasses", namespaced=False, short=("sc",)),
     Kind(_RBAC, "v1", "Role", "roles"),
     Kind(_RBAC, "v1", "RoleBinding", "rolebindings"),

@@ -8,7 +8,7 @@ synchronously, after the write, with (type, after, before). Deletion honours gra
 import logging
 import secrets
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,6 +27,8 @@ __all__ = ["Admission", "ApiError", "Entry", "Listener", "Objects"]
 Obj = dict[str, Any]
 Listener = Callable[[str, Obj | None, Obj | None], None]
 Admission = Callable[[str, Obj], Obj]
+Check = Callable[[str, Obj], None]
+Reviewer = Callable[[str, Obj], Awaitable[Obj]]
 Managed = Callable[[Obj, Obj | None], Obj]
 Objs = list[Obj]
 
@@ -48,12 +50,15 @@ log = logging.getLogger(__name__)
 
 
 class Objects:
-    """`admission` steps may change an object on its creation. `journal` is told each stored or removed object."""
+    """`admission` steps may change an object on its creation, `checks` refuse it when it is found valid,
+    `reviewer` is whom controllers ask first. `journal` is told each stored or removed object."""
 
     def __init__(self, clock: Clock, *, namespaces: Sequence[str] = ("default", "kube-system", "marathon")) -> None:
         self.clock = clock
         self.kinds = Kinds()
         self.admission: list[Admission] = []
+        self.checks: list[Check] = []
+        self.reviewer: Reviewer | None = None
         self.journal: Callable[[str, Obj, bool], None] = lambda plural, obj, removed: None
         self.version = 0
         self.history = History()
@@ -337,6 +342,8 @@ class Objects:
         if old is None:
             new = self._admitted(kind, new)
         validate(kind, new, old, subresource)
+        for check in self.checks if old is None else ():
+            check(kind.plural, new)
         return {key: value for key, value in new.items() if value is not None}
 
     def _admitted(self, kind: Kind, new: Obj) -> Obj:
@@ -416,6 +423,8 @@ def _claims(obj: Obj) -> Objs:
 
 def _intent(kind: Kind, obj: Obj) -> Obj:
     intent = {k: v for k, v in obj.items() if k not in ("metadata", "status")}
+    if kind.plural == "pods":  # being bound is no change of what it wants
+        return {**intent, "spec": {k: v for k, v in obj["spec"].items() if k != "nodeName"}}
     if kind.plural != "deployments":
         return intent
     annotations = obj["metadata"].get("annotations") or {}

@@ -29,6 +29,8 @@ class Request:
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    admitted: dict[str, Any] | None = None
+    """The object that webhooks have seen, to be written as it is."""
     warnings: list[str] = field(default_factory=list)
     user: str = ""  # whose rights count; empty for the administrator
 

@@ -13,7 +13,8 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.simulator import discovery
-from gateway.simulator.errors import ApiError, TextError, method_not_allowed, unknown_resource
+from gateway.simulator.errors import ApiError, TextError, conflict, method_not_allowed, unknown_resource
+from gateway.simulator.fairness import Fairness, TooManyRequestsError
 from gateway.simulator.faults import Faults
 from gateway.simulator.objects import Objects
 from gateway.simulator.reads import Reads, selected
@@ -24,6 +25,7 @@ from gateway.simulator.rights import Asked, Rights
 from gateway.simulator.subresources import Logs, Subresources
 from gateway.simulator.versions import check_watch
 from gateway.simulator.watches import BOOKMARK_EVERY_S, Watch, watch
+from gateway.simulator.webhooks import Review, Webhooks
 from gateway.simulator.writes import Writes
 
 __all__ = ["Server"]
@@ -31,6 +33,9 @@ __all__ = ["Server"]
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
+Verb = Callable[[Request, Target], Answer]
+
+_REVIEWS = 5
 _WATCH_S = 1800.0
 _OPEN_PATHS = ("/healthz", "/livez", "/readyz", "/version")
 
@@ -58,6 +63,8 @@ class Server:
         self._rights = Rights(objects)
         self._reviews = Reviews(objects, self._tokens, self._rights)
         self._subresources = Subresources(objects, logs)
+        self._webhooks = Webhooks(objects)
+        self._fairness = Fairness(objects)
         self._bookmark_every_s = bookmark_every_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -71,10 +78,17 @@ class Server:
             self._check_origin(request)
             self._authenticate(request)
             await self._misbehave()
-            if (lines := self._lines(request)) is not None:
+            with self._fairness.seated(request):
+                lines = self._lines(request)
+                if lines is None:
+                    answer = await self._answer(request)
+            if lines is not None:
                 await self._stream(lines, receive, send)
                 return
-            answer = await self._answer(request)
+        except TooManyRequestsError as error:
+            uids = ((b"flowschema", error.schema), (b"prioritylevel", error.level))
+            headers = [(b"x-kubernetes-pf-" + what + b"-uid", uid.encode()) for what, uid in uids]
+            answer = replace(of_error(error), headers=headers)
         except ApiError as error:
             answer = of_error(error, retry_after_s=self._faults.retry_after_s)
             answer = replace(answer, warnings=request.warnings)
@@ -146,10 +160,34 @@ class Server:
         found = verbs.get((method, bool(name)))
         if found is None or (target.subresource and method not in ("PUT", "PATCH")):
             raise method_not_allowed()
-        answer = found(request, target)
+        operation = {"POST": "CREATE", "DELETE": "DELETE"}.get(method, "UPDATE")
+        if (name or method == "POST") and self._webhooks.concern(target.kind, operation, target.subresource):
+            answer = await self._reviewed(found, operation, request, target)
+        else:
+            answer = found(request, target)
         if isinstance(answer.body, dict):
             return replace(answer, body=self._reads.shown(request, target.kind, answer.body))
         return answer
+
+    async def _reviewed(self, write: Verb, operation: str, request: Request, target: Target) -> Answer:
+        """Writes what webhooks have admitted, which is what is there then: they are asked again if that has changed."""
+        dry = replace(request, query={**request.query, "dryRun": "All"})
+        place = target.kind.plural, target.namespace if target.kind.namespaced else "", target.name
+        for _ in range(_REVIEWS):
+            old = self._objects.find(*place)
+            new = None if operation == "DELETE" else write(dry, target).body
+            asked_dry = request.dry_run("CreateOptions")
+            if operation == "UPDATE" and old is None:
+                operation = "CREATE"  # an apply
+            review = Review(target.kind, operation, target.namespace, new, old, target.subresource, asked_dry)
+            await self._webhooks.mutate(review)
+            if new is not None:
+                review.new = write(replace(dry, admitted=review.new), target).body
+            await self._webhooks.validate(review)
+            if self._objects.find(*place) is old:
+                answer = write(replace(request, admitted=review.new), target)
+                return replace(answer, warnings=[*answer.warnings, *review.warnings])
+        raise conflict(target.kind.plural, target.kind.group, target.name, "it changed too often while it was admitted")
 
     # Watching
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from gateway.simulator.budgets import spend
 from gateway.simulator.errors import (
     ApiError,
     bad_request,
@@ -78,16 +79,15 @@ class Subresources:
         meta, status = pod["metadata"], pod.get("status") or {}
         if request.dry_run("CreateOptions", options.get("dryRun")):
             return Answer(201, _SUCCESS)
+        self._objects.check_preconditions(self._objects.kind("pods"), pod, *_preconditions(options))
+        spend(self._objects, pod)
         others = [c for c in status.get("conditions") or () if c["type"] != "DisruptionTarget"]
         reason = {"reason": "EvictionByEvictionAPI", "message": "Eviction API: evicting"}
         condition = {"type": "DisruptionTarget", "status": "True", "lastTransitionTime": self._objects.now(), **reason}
         changed = {**pod, "status": {**status, "conditions": [*others, condition]}}
         self._objects.update("pods", changed, subresource="status")
         grace = options.get("gracePeriodSeconds")
-        uid = (options.get("preconditions") or {}).get("uid")
-        self._objects.delete(
-            "pods", meta["namespace"], meta["name"], uid=uid, grace_s=None if grace is None else float(grace)
-        )
+        self._objects.delete("pods", meta["namespace"], meta["name"], grace_s=None if grace is None else float(grace))
         return Answer(201, _SUCCESS)
 
     def _bind(self, request: Request, pod: Obj) -> Answer:
@@ -152,6 +152,11 @@ class Subresources:
             ]
             applied(shown, claim, {seen: replicas}, {seen: live[field]}, force=False)
             raise
+
+
+def _preconditions(options: Obj) -> tuple[str | None, str | None]:
+    given = options.get("preconditions") or {}
+    return given.get("uid"), given.get("resourceVersion")
 
 
 def _asked(request: Request, scale: Obj) -> tuple[Obj, Obj]:

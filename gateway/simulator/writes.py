@@ -63,6 +63,7 @@ class Writes:
         if kind.plural in _OWN_STATUS:
             obj.pop("status", None)
         read, warnings = self._read(request, kind, {**obj, "metadata": meta})
+        read = request.admitted or read
         made = self._objects.create(kind.plural, read, dry_run=dry, managed=self._written_by(request, target))
         if kind.plural == "controllerrevisions" and not dry:
             self._seal(request, made)
@@ -154,6 +155,7 @@ class Writes:
         managed, new = self._applied_by(request, target, read, old)
         _check_place(given, target)
         new["metadata"] = {**new["metadata"], "name": target.name, "namespace": target.namespace}
+        new = request.admitted or new
         if old is None:
             made = self._objects.create(kind.plural, new, dry_run=dry, managed=managed)
             return Answer(201, made, warnings)
@@ -209,7 +211,7 @@ class Writes:
         if kind.plural == "pods" and (read.get("spec") or {}).get("nodeName") != old["spec"].get("nodeName"):
             cause = ("FieldValueForbidden", "spec", pods.IMMUTABLE)  # the scheduler's way is the binding
             raise invalid(kind.kind, kind.group, target.name, [cause])
-        managed = self._written_by(request, target)
+        managed, read = self._written_by(request, target), request.admitted or read
         changed = self._objects.update(kind.plural, read, subresource=target.subresource, dry_run=dry, managed=managed)
         return Answer(200, changed, warnings)
 
