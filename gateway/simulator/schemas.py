@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from gateway.simulator import amounts
 from gateway.simulator.errors import Cause, decoding_error
+from gateway.simulator.scheduling import quantities
 
 __all__ = [
     "FREE_ITEM",
@@ -82,7 +82,7 @@ class _Reader:
             inner = items.get("x-struct", struct)
             return [self.read(item, items, (*path[:-1], f"{path[-1]}[{i}]"), inner) for i, item in enumerate(value)]
         if schema.get("format") == "quantity" and isinstance(value, str | int | float):
-            return amounts.canonical(value)
+            return quantities.canonical(value)
         return value
 
     def _object(self, value: dict[str, Any], schema: Schema, path: tuple[str, ...], holder: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 __all__ = ["amount", "canonical", "exact", "requests", "total"]
 
-_QUANTITY = re.compile(r"([+-]?[0-9.]+)(?:([eE][+-]?[0-9]+)|([numkKMGTPE]i?))?")
+_QUANTITY = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+))(?:([eE][+-]?\d+)|([numkMGTPE]|[KMGTPE]i))?")
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _BINARY = {f"{letter}i": power for power, letter in enumerate("KMGTPE", 1)}
 
@@ -31,7 +31,13 @@ def amount(quantity: str | float) -> float:
 
 
 def canonical(quantity: str | float) -> str:
-    """As the API server writes it: the largest unit that leaves an integer, binary ones if it was given in one."""
+    """As the API server writes it: the largest unit that leaves an integer, binary ones if it was given in one.
+
+    What is no quantity comes back as it is, and so does one with an exponent.
+    """
+    found = _QUANTITY.fullmatch(str(quantity))
+    if found is None or found[2]:
+        return str(quantity)
     return _written(exact(quantity), _is_binary(quantity))
 
 
