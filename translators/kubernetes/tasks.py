@@ -48,7 +48,7 @@ def instance(
     """
     incarnation = _incarnation(pod, before)
     same = before if before and before.incarnation == incarnation else None
-    seen = _kept(pod, _retried(seen_state(pod, node, app=app, events=events, now=now), same), before)
+    seen = _kept(pod, node, _retried(seen_state(pod, node, app=app, events=events, now=now), same), before)
     checked = _has_checks(pod, app)
     results = _health(pod, seen, events, same) if checked else ()
     made = msgspec.structs.replace(
@@ -69,8 +69,10 @@ def instance(
     )
 
 
-def _kept(pod: Pod, seen: State, before: Instance | None) -> State:
-    """While a pod is being stopped its task is shown as it was before."""
+def _kept(pod: Pod, node: Node | None, seen: State, before: Instance | None) -> State:
+    """While a pod is being stopped its task is shown as it was before. A lost one does not run again for want of its node."""
+    if node is None and before is not None and before.state == "TASK_UNREACHABLE" and seen.condition == "Running":
+        return State(before.condition, before.state, since=before.since or None, started_at=before.started_at)
     if pod.metadata.deletionTimestamp is None or before is None or seen.condition in ("Running", before.condition):
         return seen
     if seen.condition == "UnreachableInactive":
