@@ -112,11 +112,12 @@ def baselines(cluster: Cluster, lists: Lists, times: Times) -> None:
     times.kept.append(growth(lists))
 
 
-def measure(begin: Start, apps: int, instances: int, rounds: int) -> None:
+def measure(begin: Start, apps: int, instances: int, rounds: int, *, warm: int = 1) -> None:
     pods = apps * instances
     with begin(20) as cluster:
         empty = Times()
         for _ in range(min(rounds, 3)):
+            progress("starts on the empty cluster")
             start(cluster, 0, empty)
         with serving(cluster.kubeconfig) as gateway, Connection(gateway.server) as connection:
             gateway.synced(connection)
@@ -125,8 +126,10 @@ def measure(begin: Start, apps: int, instances: int, rounds: int) -> None:
         with Connection(cluster.admin) as connection:
             lists = read(connection)
         times = Times()
-        for number in range(rounds + 1):
+        for number in range(1 - warm, rounds + 1):
             progress(f"round {number} of {rounds}")
+            if number == 1:
+                times = Times()
             start(cluster, pods, times)
             baselines(cluster, lists, times)
         tell(cluster.name, pods, lists, empty, times)
@@ -135,18 +138,19 @@ def measure(begin: Start, apps: int, instances: int, rounds: int) -> None:
 def tell(name: str, pods: int, lists: Lists, empty: Times, times: Times) -> None:
     size = sum(map(len, itertools.chain(*lists.values())))
     what = f"[{name}, {pods} pods, {size / _MIB:.1f} MiB]"
-    decoded, reading = times.decoded[1:], times.read[1:]
-    report("cold_start", "synchronised, wall  ", ratio(times.synced[1:], decoded), "decoding the same bytes", what)
-    report("cold_start", "synchronised, CPU   ", ratio(times.synced_cpu[1:], decoded), "decoding the same bytes", what)
-    report("cold_start", "synchronised, wall  ", ratio(times.synced[1:], reading), "reading and decoding them", what)
-    report("cold_start", "first answer, wall  ", ratio(times.answered[1:], decoded), "decoding the same bytes", what)
+    report("cold_start", "synchronised, wall  ", ratio(times.synced, times.decoded), "decoding the same bytes", what)
+    report(
+        "cold_start", "synchronised, CPU   ", ratio(times.synced_cpu, times.decoded), "decoding the same bytes", what
+    )
+    report("cold_start", "synchronised, wall  ", ratio(times.synced, times.read), "reading and decoding them", what)
+    report("cold_start", "first answer, wall  ", ratio(times.answered, times.decoded), "decoding the same bytes", what)
     bare = statistics.median(empty.resident)
-    grown = [resident - bare for resident in times.resident[1:]]
+    grown = [resident - bare for resident in times.resident]
     per_thousand = statistics.median(grown) / pods * 1000 / _MIB
     report(
         "cold_start",
         "memory              ",
-        ratio(grown, times.kept[1:]),
+        ratio(grown, times.kept),
         f"keeping the decoded lists; {per_thousand:.1f} MiB per 1,000 pods beside {bare / _MIB:.0f} MiB without any, "
         f"and {statistics.median(grown) / size:.2f} of the bytes of the lists",
         what,
@@ -159,9 +163,11 @@ def main() -> None:
     arguments.add_argument("--instances", type=int, default=10)
     arguments.add_argument("--rounds", type=int, default=7)
     given = arguments.parse_args()
-    size = (4, 5, 1) if given.quick else (given.apps, given.instances, given.rounds)
     for begin in chosen(given.on).values():
-        measure(begin, *size)
+        if given.quick:
+            measure(begin, 4, 5, 1, warm=0)
+        else:
+            measure(begin, given.apps, given.instances, given.rounds)
 
 
 if __name__ == "__main__":
