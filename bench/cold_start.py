@@ -1,6 +1,6 @@
 """Cold start with 5,000 pods against decoding the same bytes once, and the memory that they take.
 
-500 apps of 10 instances are posted to a gateway and run on fake nodes; then that gateway is ended. In every round, in turn:
+500 apps of 10 instances are given to a gateway and run on fake nodes; then that gateway is ended. In every round, in turn:
 
 * start: `mgw serve` in a new process. `synchronised` is from its line that it serves to its first answer that is no 503:
   six lists, decoding, indexes, and the instances that every answer reads. `first answer` is from starting the process to the
@@ -26,7 +26,7 @@ from typing import Any
 import msgspec
 
 from bench.clusters import NAMESPACE, Cluster, Start, chosen
-from bench.fleet import post, serving, until_running
+from bench.fleet import fill, serving
 from bench.measuring import cpu_s, parser, progress, ratio, report, rss_bytes
 from bench.wire import Connection
 from gateway.kubernetes.cluster import stores
@@ -119,10 +119,8 @@ def measure(begin: Start, apps: int, instances: int, rounds: int, *, warm: int =
         for _ in range(min(rounds, 3)):
             progress("starts on the empty cluster")
             start(cluster, 0, empty)
-        with serving(cluster.kubeconfig) as gateway, Connection(gateway.server) as connection:
-            gateway.synced(connection)
-            post(gateway.server, apps, instances)
-            until_running(connection, pods)
+        with serving(cluster.kubeconfig) as gateway:
+            fill(gateway, apps, instances)
         with Connection(cluster.admin) as connection:
             lists = read(connection)
         times = Times()
