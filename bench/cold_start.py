@@ -1,5 +1,6 @@
 """Cold start with 5,000 pods against decoding the same bytes once, and the memory that they take.
 
+On the embedded cluster there are 1,000: it has no more ports, since all its pods share the addresses of one machine.
 500 apps of 10 instances are given to a gateway and run on fake nodes; then that gateway is ended. In every round, in turn:
 
 * start: `mgw serve` in a new process. `synchronised` is from its line that it serves to its first answer that is no 503:
@@ -27,7 +28,7 @@ from typing import Any
 
 import msgspec
 
-from bench.clusters import NAMESPACE, Cluster, Start, chosen
+from bench.clusters import MOST_PODS, NAMESPACE, Cluster, Start, chosen
 from bench.fleet import fill, serving
 from bench.measuring import cpu_s, parser, progress, ratio, report, rss_bytes
 from bench.wire import Connection
@@ -177,11 +178,12 @@ def main() -> None:
     arguments.add_argument("--instances", type=int, default=10)
     arguments.add_argument("--rounds", type=int, default=7)
     given = arguments.parse_args()
-    for begin in chosen(given.on).values():
+    for name, begin in chosen(given.on).items():
         if given.quick:
             measure(begin, 4, 5, 1, warm=0)
         else:
-            measure(begin, given.apps, given.instances, given.rounds)
+            apps = min(given.apps, MOST_PODS[name] // given.instances)
+            measure(begin, apps, given.instances, given.rounds)
 
 
 if __name__ == "__main__":
