@@ -7,6 +7,7 @@ nothing false.
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -145,8 +146,13 @@ def _addressed(pod: Pod, node: Node | None, seen: State, before: Instance | None
 def _ports(pod: Pod) -> tuple[int, ...]:
     """The numbers of the entries that have a host port in Marathon's sense."""
     numbers = {p.name: p.containerPort for c in pod.spec.containers if c.name == CONTAINER for p in c.ports}
-    shown = [entry["name"] for entry in json.loads(pod.metadata.annotations.get(PORTS) or "[]") if entry.get("host")]
-    return tuple(numbers[name] for name in shown if name in numbers)
+    return tuple(numbers[name] for name in _shown(pod.metadata.annotations.get(PORTS) or "[]") if name in numbers)
+
+
+@lru_cache(maxsize=4096)
+def _shown(ports: str) -> tuple[str, ...]:
+    """All pods of an app have the same text."""
+    return tuple(entry["name"] for entry in json.loads(ports) if entry.get("host"))
 
 
 def _has_checks(pod: Pod, app: Mapping[str, Any] | None) -> bool:
