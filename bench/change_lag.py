@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.clusters import NAMESPACE, Cluster, Start, chosen
-from bench.fleet import Gateway, post, serving, until_running
+from bench.fleet import Gateway, fill, serving
 from bench.measuring import parser, progress, ratio, report
 from bench.wire import Connection
 
@@ -105,10 +105,7 @@ def series(cluster: Cluster, watch: Watch, pods: Sequence[Any], fresh: Iterator[
 
 def measure(begin: Start, apps: int, instances: int, changes: int) -> None:
     with begin(10) as cluster, serving(cluster.kubeconfig) as gateway:
-        with Connection(gateway.server) as connection:
-            gateway.synced(connection)
-            post(gateway.server, apps, instances)
-            until_running(connection, apps * instances)
+        fill(gateway, apps, instances)
         with Connection(cluster.admin) as admin:
             pods = json.loads(admin.get(_PODS, labelSelector=_MANAGED))["items"]
         watch, fresh = Watch(cluster, gateway), addresses()

@@ -23,11 +23,12 @@ from tests.controlplane.cluster import ControlPlane
 from tests.controlplane.guard import living
 from tests.processes import MGW, Process, eventually
 
-__all__ = ["ENVIRONMENT", "NAMESPACE", "Cluster", "Start", "chosen", "kwok", "simulator"]
+__all__ = ["ENVIRONMENT", "MOST_PODS", "NAMESPACE", "Cluster", "Start", "chosen", "kwok", "simulator"]
 
 NAMESPACE = "marathon"
 ACCOUNT = "marathon-gateway"
 ENVIRONMENT = {"PYTHONPATH": str(Path(__file__).parents[1])}  # what is measured is the checkout that this file is in
+MOST_PODS = {"kwok": 5000, "simulator": 1000}  # the embedded cluster has the ports 31000 to 32000 for them
 _TOKEN_S = 4 * 3600
 _PLURALS = {
     "Namespace": "/api/v1/namespaces",

@@ -1,6 +1,7 @@
 """Cold start with 5,000 pods against decoding the same bytes once, and the memory that they take.
 
-500 apps of 10 instances are posted to a gateway and run on fake nodes; then that gateway is ended. In every round, in turn:
+On the embedded cluster there are 1,000: it has no more ports, since all its pods share the addresses of one machine.
+500 apps of 10 instances are given to a gateway and run on fake nodes; then that gateway is ended. In every round, in turn:
 
 * start: `mgw serve` in a new process. `synchronised` is from its line that it serves to its first answer that is no 503:
   six lists, decoding, indexes, and the instances that every answer reads. `first answer` is from starting the process to the
@@ -8,7 +9,8 @@
 * decoding: the bytes of the same lists, from memory, into the same structs, with msgspec.
 * reading: a bare client reads the same lists over the same wire, page by page, and decodes them.
 
-Times are wall time, and CPU time of the gateway's process. Memory is the resident memory of these processes after
+`wall` is the time that passes, `CPU` that of the process which does it (the gateway, the decoding, the bare client), which other
+work on the machine hardly changes. Memory is the resident memory of these processes after
 `/v2/tasks` and `/v2/apps`, less that of one which started on the empty cluster and answered the same; the baseline is what a
 bare process grows by when it decodes the same bytes and keeps them. One round beforehand does not count.
 """
@@ -16,6 +18,7 @@ bare process grows by when it decodes the same bytes and keeps them. One round b
 import gc
 import itertools
 import multiprocessing
+import os
 import statistics
 import time
 from collections.abc import Mapping, Sequence
@@ -25,8 +28,8 @@ from typing import Any
 
 import msgspec
 
-from bench.clusters import NAMESPACE, Cluster, Start, chosen
-from bench.fleet import post, serving, until_running
+from bench.clusters import MOST_PODS, NAMESPACE, Cluster, Start, chosen
+from bench.fleet import fill, serving
 from bench.measuring import cpu_s, parser, progress, ratio, report, rss_bytes
 from bench.wire import Connection
 from gateway.kubernetes.cluster import stores
@@ -51,7 +54,9 @@ class Times:
     synced_cpu: list[float] = field(default_factory=list)
     answered: list[float] = field(default_factory=list)
     decoded: list[float] = field(default_factory=list)
+    decoded_cpu: list[float] = field(default_factory=list)
     read: list[float] = field(default_factory=list)
+    read_cpu: list[float] = field(default_factory=list)
     resident: list[float] = field(default_factory=list)
     kept: list[float] = field(default_factory=list)
 
@@ -69,21 +74,24 @@ def decode(lists: Lists) -> list[Any]:
 
 
 def growth(lists: Lists) -> float:
-    """What a bare process grows by when it keeps the decoded lists, in bytes."""
-
-    def hold(pipe: Pipe) -> None:
-        before = rss_bytes(multiprocessing.current_process().pid or 0)
-        kept = decode(lists)
-        pipe.send(rss_bytes(multiprocessing.current_process().pid or 0) - before)
-        del kept
-
-    fork = multiprocessing.get_context("fork")
-    here, there = fork.Pipe()
-    process = fork.Process(target=hold, args=(there,), daemon=True)
+    """What a bare process grows by when it keeps the decoded lists, in bytes. A new one: it has no room left over."""
+    spawn = multiprocessing.get_context("spawn")
+    here, there = spawn.Pipe()
+    process = spawn.Process(target=hold, args=(there,), daemon=True)
     process.start()
+    here.send({r.name: pages for r, pages in lists.items()})
     grown = float(here.recv())
     process.join(30)
     return grown
+
+
+def hold(pipe: Pipe) -> None:
+    named = pipe.recv()
+    lists = {r: named[r.name] for r in stores()}
+    before = rss_bytes(os.getpid())
+    kept = decode(lists)
+    pipe.send(rss_bytes(os.getpid()) - before)
+    del kept
 
 
 def start(cluster: Cluster, pods: int, times: Times) -> None:
@@ -102,31 +110,34 @@ def start(cluster: Cluster, pods: int, times: Times) -> None:
 
 def baselines(cluster: Cluster, lists: Lists, times: Times) -> None:
     gc.collect()
-    begin = time.perf_counter()
+    begin, cpu = time.perf_counter(), time.process_time()
     decode(lists)
     times.decoded.append(time.perf_counter() - begin)
+    times.decoded_cpu.append(time.process_time() - cpu)
     with Connection(cluster.admin) as connection:
-        begin = time.perf_counter()
+        begin, cpu = time.perf_counter(), time.process_time()
         decode(read(connection))
         times.read.append(time.perf_counter() - begin)
+        times.read_cpu.append(time.process_time() - cpu)
     times.kept.append(growth(lists))
 
 
-def measure(begin: Start, apps: int, instances: int, rounds: int) -> None:
+def measure(begin: Start, apps: int, instances: int, rounds: int, *, warm: int = 1) -> None:
     pods = apps * instances
     with begin(20) as cluster:
         empty = Times()
         for _ in range(min(rounds, 3)):
+            progress("starts on the empty cluster")
             start(cluster, 0, empty)
-        with serving(cluster.kubeconfig) as gateway, Connection(gateway.server) as connection:
-            gateway.synced(connection)
-            post(gateway.server, apps, instances)
-            until_running(connection, pods)
+        with serving(cluster.kubeconfig) as gateway:
+            fill(gateway, apps, instances)
         with Connection(cluster.admin) as connection:
             lists = read(connection)
         times = Times()
-        for number in range(rounds + 1):
+        for number in range(1 - warm, rounds + 1):
             progress(f"round {number} of {rounds}")
+            if number == 1:
+                times = Times()
             start(cluster, pods, times)
             baselines(cluster, lists, times)
         tell(cluster.name, pods, lists, empty, times)
@@ -135,18 +146,26 @@ def measure(begin: Start, apps: int, instances: int, rounds: int) -> None:
 def tell(name: str, pods: int, lists: Lists, empty: Times, times: Times) -> None:
     size = sum(map(len, itertools.chain(*lists.values())))
     what = f"[{name}, {pods} pods, {size / _MIB:.1f} MiB]"
-    decoded, reading = times.decoded[1:], times.read[1:]
-    report("cold_start", "synchronised, wall  ", ratio(times.synced[1:], decoded), "decoding the same bytes", what)
-    report("cold_start", "synchronised, CPU   ", ratio(times.synced_cpu[1:], decoded), "decoding the same bytes", what)
-    report("cold_start", "synchronised, wall  ", ratio(times.synced[1:], reading), "reading and decoding them", what)
-    report("cold_start", "first answer, wall  ", ratio(times.answered[1:], decoded), "decoding the same bytes", what)
+    report("cold_start", "synchronised, wall  ", ratio(times.synced, times.decoded), "decoding the same bytes", what)
+    report(
+        "cold_start",
+        "synchronised, CPU   ",
+        ratio(times.synced_cpu, times.decoded_cpu),
+        "decoding the same bytes",
+        what,
+    )
+    report("cold_start", "synchronised, wall  ", ratio(times.synced, times.read), "reading and decoding them", what)
+    report(
+        "cold_start", "synchronised, CPU   ", ratio(times.synced_cpu, times.read_cpu), "reading and decoding them", what
+    )
+    report("cold_start", "first answer, wall  ", ratio(times.answered, times.decoded), "decoding the same bytes", what)
     bare = statistics.median(empty.resident)
-    grown = [resident - bare for resident in times.resident[1:]]
+    grown = [resident - bare for resident in times.resident]
     per_thousand = statistics.median(grown) / pods * 1000 / _MIB
     report(
         "cold_start",
         "memory              ",
-        ratio(grown, times.kept[1:]),
+        ratio(grown, times.kept),
         f"keeping the decoded lists; {per_thousand:.1f} MiB per 1,000 pods beside {bare / _MIB:.0f} MiB without any, "
         f"and {statistics.median(grown) / size:.2f} of the bytes of the lists",
         what,
@@ -159,9 +178,12 @@ def main() -> None:
     arguments.add_argument("--instances", type=int, default=10)
     arguments.add_argument("--rounds", type=int, default=7)
     given = arguments.parse_args()
-    size = (4, 5, 1) if given.quick else (given.apps, given.instances, given.rounds)
-    for begin in chosen(given.on).values():
-        measure(begin, *size)
+    for name, begin in chosen(given.on).items():
+        if given.quick:
+            measure(begin, 4, 5, 1, warm=0)
+        else:
+            apps = min(given.apps, MOST_PODS[name] // given.instances)
+            measure(begin, apps, given.instances, given.rounds)
 
 
 if __name__ == "__main__":

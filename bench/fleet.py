@@ -15,7 +15,7 @@ from bench.measuring import progress
 from bench.wire import Connection, Server
 from tests.processes import MGW, Process
 
-__all__ = ["Gateway", "definition", "in_parallel", "post", "serving", "until_running"]
+__all__ = ["Gateway", "definition", "fill", "in_parallel", "post", "serving", "until_running"]
 
 _CLIENTS = 16
 _SYNCED_S = 120
@@ -104,6 +104,19 @@ def post(server: Server, apps: int, instances: int) -> None:
         return lambda connection: connection.must("POST", "/v2/apps", body)
 
     in_parallel(server, [job(number) for number in range(apps)])
+
+
+def fill(gateway: Gateway, apps: int, instances: int) -> None:
+    """Makes as many apps and waits until they run: one change for each team, since posting is not what is measured."""
+    teams: dict[str, list[dict[str, Any]]] = {}
+    for number in range(apps):
+        app = definition(number, instances)
+        teams.setdefault(app["id"].rpartition("/")[0], []).append(app)
+    with Connection(gateway.server) as connection:
+        gateway.synced(connection)
+        for team, members in teams.items():
+            connection.must("PUT", f"/v2/groups/{team}", {"apps": members})
+        until_running(connection, apps * instances)
 
 
 def until_running(connection: Connection, instances: int) -> None:

@@ -26,7 +26,7 @@ def parser(description: str | None, *, clusters: bool = True) -> argparse.Argume
 def ratio(ones: Sequence[float], others: Sequence[float]) -> str:
     """The ratio of the medians, and the smallest and largest of the ratios of the pairs that were measured in turn."""
     pairs = [one / other for one, other in zip(ones, others, strict=True)]
-    if len(pairs) > 30:  # single requests: the tenths at both ends say more about the machine
+    if len(pairs) > 20:  # single requests: the tenths at both ends say more about the machine
         cuts = statistics.quantiles(pairs, n=10)
         spread = f"{cuts[0]:.2f}-{cuts[-1]:.2f} from the 10th to the 90th percentile"
     else:

@@ -116,5 +116,12 @@ class Connection:
         content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         headers = self._headers if content is None else {**self._headers, "Content-Type": kind}
         target = self._prefix + path + (f"?{urlencode(query)}" if query else "")
-        self._http.request(method, target, content, headers)
-        return self._http.getresponse()
+        try:
+            self._http.request(method, target, content, headers)
+            return self._http.getresponse()
+        except ConnectionError:  # the server has closed a connection that was kept for long
+            self._http.close()
+            if method != "GET":
+                raise
+            self._http.request(method, target, content, headers)
+            return self._http.getresponse()

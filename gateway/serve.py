@@ -8,8 +8,10 @@ first synchronisation, and the log says what is being waited for.
 import asyncio
 import contextlib
 import logging
+import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
 import uvicorn
@@ -34,6 +36,7 @@ __all__ = ["Gateway", "gateway", "serve"]
 log = logging.getLogger("mgw")
 
 _GRACEFUL_SHUTDOWN_S = 5
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _BACKLOG = 2048  # as uvicorn has it
 
 
@@ -159,6 +162,22 @@ class _Server(uvicorn.Server):
             )
         )
         self._hub = hub
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """SIGTERM and SIGINT end the server and nothing more: uvicorn's own way raises them again when it has ended, and the
+        process would die of them before the leader has given its Lease back."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in _SIGNALS:
+                loop.remove_signal_handler(number)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._hub.close()

@@ -1,3 +1,3 @@
 """What all tests share."""
 
-pytest_plugins = ["tests.controlplane.fixtures", "tests.installations"]
+pytest_plugins = ["tests.controlplane.fixtures", "tests.installations", "tests.outcomes"]

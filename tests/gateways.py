@@ -46,6 +46,7 @@ class Gateway:
     def kill(self) -> None:
         self._killed = True
         self.process.kill()
+        self.client.close()
 
     @property
     def log(self) -> str:

@@ -5,15 +5,18 @@ python -m tests.pages write
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from gateway.settings import MARATHON_FLAGS_WITHOUT_EFFECT, settings
+from tests.outcomes import rows
 from translators.kubernetes.verdicts import markdown
 
 __all__ = ["pages"]
 
 ROOT = Path(__file__).parents[1]
 REPLAY = ROOT / "tests/golden/results.json"
+OUTCOMES = ROOT / "tests/outcomes.json"
 
 
 def pages() -> dict[Path, str]:
@@ -65,11 +68,12 @@ def _compatibility() -> str:
     lines = [
         "# Compatibility",
         "",
-        "This page is generated: the tables of fields from `translators/kubernetes/verdicts.py`, the replay from `tests/golden/results.json`; `scripts/docs` writes it.",
+        "This page is generated: the tables of fields from `translators/kubernetes/verdicts.py`, the replay from `tests/golden/results.json`, the suites from `tests/outcomes.json`; `scripts/docs` writes it.",
         "",
+        *_proofs(),
         "## Clients",
         "",
-        "Run unmodified against `mgw dev` by `scripts/test` (`tests/clients`):",
+        "Run unmodified, the first three on the simulator and on a real control plane, by `scripts/test` (`tests/clients`):",
         "",
         "| client | what is driven |",
         "|---|---|",
@@ -100,6 +104,32 @@ def _compatibility() -> str:
         if results
         else "\n".join(lines) + "\n\n" + markdown()
     )
+
+
+def _proofs() -> list[str]:
+    """Which suite passed where, once a whole run has been recorded."""
+    if not OUTCOMES.exists():
+        return []
+    clusters = {"simulator": "simulator", "kwok": "API server with kwok", "containers": "real containers"}
+    lines = [
+        "## Proven on",
+        "",
+        "Tests that passed, by suite and by the cluster they ran on (`MGW_TEST_OUTCOMES=tests/outcomes.json scripts/test` records them).",
+        "An API server with kwok is etcd, kube-apiserver, its controllers and scheduler, all of them real, with nodes that run nothing.",
+        "",
+        f"| suite | {' | '.join(clusters.values())} |",
+        "|---|---|---|---|",
+    ]
+    outcomes = json.loads(OUTCOMES.read_text(encoding="utf-8"))
+    for suite, counts in rows(outcomes).items():
+        lines.append(f"| `{suite}` | {' | '.join(_counted(counts.get(cluster, {})) for cluster in clusters)} |")
+    return [*lines, ""]
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    """`12`, or what did not pass beside it."""
+    rest = [f"{counts[word]} {word}" for word in ("failed", "skipped") if counts.get(word)]
+    return ", ".join([str(counts["passed"]), *rest]) if counts else ""
 
 
 # Why an answer may differ: the first text that its name contains. Reviewed by hand; a name without a reason fails the test.

@@ -22,6 +22,7 @@ __all__ = ["LIST", "SINGLE", "Fragments"]
 LIST = frozenset(("counts", "deployments"))
 SINGLE = frozenset(("counts", "deployments", "tasks", "lastTaskFailure"))
 _KNOWN = frozenset(("counts", "deployments", "tasks", "lastTaskFailure", "failures", "readiness", "taskStats"))
+_TASKS = frozenset(("/v2/tasks",))
 _KEPT = 50_000
 
 
@@ -35,11 +36,14 @@ class Fragments:
         embed = _expanded(embed)
         if "taskStats" in embed:
             return msgspec.json.encode(self._render(app, embed))
-        key, generation = (app.id, embed), self._engine.generation(app.id)
+        return self._once(app, embed, lambda: msgspec.json.encode(self._render(app, embed)))
+
+    def _once(self, app: App, what: frozenset[str], render: Callable[[], bytes]) -> bytes:
+        key, generation = (app.id, what), self._engine.generation(app.id)
         known = self._cached.get(key)
         if known is not None and known[0] == generation:
             return known[1]
-        rendered = msgspec.json.encode(self._render(app, embed))
+        rendered = render()
         if len(self._cached) >= _KEPT:
             self._cached.clear()
         self._cached[key] = (generation, rendered)
@@ -47,6 +51,14 @@ class Fragments:
 
     def apps(self, apps: Iterable[App], embed: frozenset[str], *, key: bytes = b"apps") -> bytes:
         return b'{"' + key + b'":[' + b",".join([self.app(app, embed) for app in apps]) + b"]}"
+
+    def all_tasks(self, apps: Iterable[App]) -> bytes:
+        """`/v2/tasks` of these apps."""
+
+        def of(app: App) -> bytes:
+            return self._once(app, _TASKS, lambda: msgspec.json.encode(self.tasks(app, with_service_ports=True))[1:-1])
+
+        return b'{"tasks":[' + b",".join([listed for app in apps if (listed := of(app))]) + b"]}"
 
     def tasks(
         self, app: App, *, with_service_ports: bool = False, keep: Callable[[Instance], bool] = lambda _: True

@@ -42,12 +42,12 @@ class Tasks:
     async def list(self, request: Request) -> Response:
         asked = [*request.query_params.getlist("status"), *request.query_params.getlist("status[]")]
         states = {_STATES[name.lower()] for name in asked if name.lower() in _STATES}
+        if not states:
+            return json_reply(self._fragments.all_tasks(self._engine.apps()))
         tasks = [
             task
             for app in self._engine.apps()
-            for task in self._fragments.tasks(
-                app, with_service_ports=True, keep=lambda i: not states or i.state in states
-            )
+            for task in self._fragments.tasks(app, with_service_ports=True, keep=lambda i: i.state in states)
         ]
         return json_reply({"tasks": tasks})
 

@@ -14,6 +14,7 @@ from gateway.clock import Clock, timestamp
 from gateway.kubernetes.cluster import Changed, Cluster
 from gateway.kubernetes.resources import EVENTS, NODES, PODS
 from gateway.rollouts.changes import readable_changes
+from translators.kubernetes.failures import TELLING
 from translators.kubernetes.instances import Instance
 from translators.kubernetes.names import id_hash
 from translators.kubernetes.objects import GROUP, AppRecord, MarathonApp, Node, Pod
@@ -69,7 +70,7 @@ class Instances:
             node: Node = event.after or event.before  # type: ignore[assignment]
             for pod in self._cluster.pods.by("node", node.metadata.name):
                 self._pod_seen(pod, pod)
-        elif event.resource is EVENTS and event.after is not None:
+        elif event.resource is EVENTS and event.after is not None and event.after.reason in TELLING:
             known = self._by_uid.get(event.after.involvedObject.uid)
             pod = self._cluster.pods.get(known.pod) if known else None
             if pod:
@@ -86,7 +87,8 @@ class Instances:
     def _derive(self, pod: Pod) -> Instance:
         app_id, config_version = pod.metadata.annotations[_ID], pod.metadata.annotations.get(_CONFIG_VERSION, "")
         known = self._by_uid.get(pod.metadata.uid)
-        record = self._record(app_id, config_version)
+        stored = self._stored(app_id)
+        record = self._record(stored, app_id, config_version)
         derived = instance(
             pod,
             self._cluster.nodes.get(pod.spec.nodeName) if pod.spec.nodeName else None,
@@ -96,12 +98,11 @@ class Instances:
             now=timestamp(self._clock.time()),
             style=self._style,
         )
-        version = known.version if known else self._launch_version(app_id, config_version, derived)
+        version = known.version if known else self._launch_version(stored, config_version, derived)
         return msgspec.structs.replace(derived, version=version)
 
-    def _record(self, app_id: str, config_version: str) -> AppRecord | None:
+    def _record(self, stored: MarathonApp | None, app_id: str, config_version: str) -> AppRecord | None:
         """The definition that a configuration had, while anything still knows it."""
-        stored = self._stored(app_id)
         if stored and stored.spec.record.lastConfigChangeAt == config_version:
             return stored.spec.record
         for change in self._cluster.changes.values():
@@ -112,15 +113,17 @@ class Instances:
         return stored.spec.record if stored else None
 
     def _stored(self, app_id: str) -> MarathonApp | None:
-        return next((app for app in self._cluster.apps.by("id-hash", id_hash(app_id)) if app.spec.id == app_id), None)
+        for app in self._cluster.apps.by("id-hash", id_hash(app_id)):
+            if app.spec.id == app_id:
+                return app  # type: ignore[no-any-return]
+        return None
 
-    def _launch_version(self, app_id: str, config_version: str, derived: Instance) -> str:
+    def _launch_version(self, stored: MarathonApp | None, config_version: str, derived: Instance) -> str:
         """The version of the app when the pod was made.
 
         Seen live: the present one, if it has the pod's configuration. Found at a start: the newest version of that
         configuration which is not younger than the pod (pods are stamped in whole seconds).
         """
-        stored = self._stored(app_id)
         if stored is None or stored.spec.record.lastConfigChangeAt != config_version:
             return config_version
         if self._cluster.synced:

@@ -18,17 +18,29 @@ LabelSelector = ! matchLabels:map matchExpressions:[]LabelSelectorRequirement
 LabelSelectorRequirement = key:string operator:string values:[]string?
 Pod = spec:PodSpec status:PodStatus
 PodTemplateSpec = metadata:ObjectMeta spec:PodSpec
-PodSpec = volumes:[]Volume{name} initContainers:[]Container{name} containers:[]Container{name} ephemeralContainers:[]any restartPolicy:string? terminationGracePeriodSeconds:int64 activeDeadlineSeconds:int64 dnsPolicy:string? nodeSelector:map serviceAccountName:string? serviceAccount:string? automountServiceAccountToken:bool nodeName:string? hostNetwork:bool? hostPID:bool? hostIPC:bool? shareProcessNamespace:bool securityContext:PodSecurityContext imagePullSecrets:[]any{name} hostname:string? subdomain:string? affinity:any schedulerName:string? tolerations:[]Toleration hostAliases:[]HostAlias{ip} priorityClassName:string? priority:int32 dnsConfig:any readinessGates:[]any runtimeClassName:string enableServiceLinks:bool preemptionPolicy:string overhead:quantities topologySpreadConstraints:[]TopologySpreadConstraint{topologyKey,whenUnsatisfiable} setHostnameAsFQDN:bool os:any hostUsers:bool schedulingGates:[]any{name} resourceClaims:[]any{name} resources:ResourceRequirements hostnameOverride:string workloadRef:any
-Container = name:string image:string? command:[]string args:[]string workingDir:string? ports:[]ContainerPort{containerPort,protocol} envFrom:[]any env:[]EnvVar{name} resources:ResourceRequirements resizePolicy:[]any restartPolicy:string restartPolicyRules:[]any volumeMounts:[]VolumeMount{mountPath} volumeDevices:[]any{devicePath} livenessProbe:Probe readinessProbe:Probe startupProbe:Probe lifecycle:any terminationMessagePath:string? terminationMessagePolicy:string? imagePullPolicy:string? securityContext:any stdin:bool? stdinOnce:bool? tty:bool?
+PodSpec = volumes:[]Volume{name} initContainers:[]Container{name} containers:[]Container{name} ephemeralContainers:[]any restartPolicy:string? terminationGracePeriodSeconds:int64 activeDeadlineSeconds:int64 dnsPolicy:string? nodeSelector:atomic serviceAccountName:string? serviceAccount:string? automountServiceAccountToken:bool nodeName:string? hostNetwork:bool? hostPID:bool? hostIPC:bool? shareProcessNamespace:bool securityContext:PodSecurityContext imagePullSecrets:[]atomic{name} hostname:string? subdomain:string? affinity:Affinity schedulerName:string? tolerations:[]Toleration hostAliases:[]HostAlias{ip} priorityClassName:string? priority:int32 dnsConfig:any readinessGates:[]any runtimeClassName:string enableServiceLinks:bool preemptionPolicy:string overhead:quantities topologySpreadConstraints:[]TopologySpreadConstraint{topologyKey,whenUnsatisfiable} setHostnameAsFQDN:bool os:any hostUsers:bool schedulingGates:[]any{name} resourceClaims:[]any{name} resources:ResourceRequirements hostnameOverride:string workloadRef:any
+Container = name:string image:string? command:[]string args:[]string workingDir:string? ports:[]ContainerPort{containerPort,protocol} envFrom:[]any env:[]EnvVar{name} resources:ResourceRequirements resizePolicy:[]any restartPolicy:string restartPolicyRules:[]any volumeMounts:[]VolumeMount{mountPath} volumeDevices:[]any{devicePath} livenessProbe:Probe readinessProbe:Probe startupProbe:Probe lifecycle:Lifecycle terminationMessagePath:string? terminationMessagePolicy:string? imagePullPolicy:string? securityContext:any stdin:bool? stdinOnce:bool? tty:bool?
+Lifecycle = postStart:LifecycleHandler preStop:LifecycleHandler stopSignal:string
+LifecycleHandler = exec:ExecAction httpGet:HTTPGetAction tcpSocket:TCPSocketAction sleep:SleepAction
+ExecAction = command:[]string
+SleepAction = seconds:int64
 ContainerPort = name:string? hostPort:int32? containerPort:int32 protocol:string?=TCP hostIP:string?
-EnvVar = name:string value:string? valueFrom:any
+EnvVar = name:string value:string? valueFrom:EnvVarSource
+EnvVarSource = fieldRef:atomic resourceFieldRef:atomic configMapKeyRef:atomic secretKeyRef:atomic fileKeyRef:atomic
+Affinity = nodeAffinity:NodeAffinity podAffinity:PodAffinity podAntiAffinity:PodAffinity
+NodeAffinity = requiredDuringSchedulingIgnoredDuringExecution:atomic preferredDuringSchedulingIgnoredDuringExecution:[]any
+PodAffinity = requiredDuringSchedulingIgnoredDuringExecution:[]any preferredDuringSchedulingIgnoredDuringExecution:[]any
+Event = involvedObject:atomic source:EventSource series:any +
+EventSource = component:string? host:string?
+RoleBinding = roleRef:atomic subjects:[]any
 ResourceRequirements = limits:quantities requests:quantities claims:[]any{name}
-Probe = exec:any httpGet:HTTPGetAction tcpSocket:TCPSocketAction grpc:GRPCAction initialDelaySeconds:int32? timeoutSeconds:int32? periodSeconds:int32? successThreshold:int32? failureThreshold:int32? terminationGracePeriodSeconds:int64
+Probe = exec:ExecAction httpGet:HTTPGetAction tcpSocket:TCPSocketAction grpc:GRPCAction initialDelaySeconds:int32? timeoutSeconds:int32? periodSeconds:int32? successThreshold:int32? failureThreshold:int32? terminationGracePeriodSeconds:int64
 HTTPGetAction = path:string? port:IntOrString host:string? scheme:string? httpHeaders:[]any
 TCPSocketAction = port:IntOrString host:string?
 GRPCAction = port:int32 service:string
 VolumeMount = name:string readOnly:bool? recursiveReadOnly:string mountPath:string subPath:string? mountPropagation:string subPathExpr:string?
-Volume = name:string secret:any configMap:any +
+Volume = name:string secret:VolumeSource configMap:VolumeSource emptyDir:VolumeSource hostPath:VolumeSource persistentVolumeClaim:VolumeSource downwardAPI:VolumeSource projected:VolumeSource +
+VolumeSource = defaultMode:int32 +
 PodSecurityContext = seLinuxOptions:any windowsOptions:any runAsUser:int64 runAsGroup:int64 runAsNonRoot:bool supplementalGroups:[]int64 supplementalGroupsPolicy:string fsGroup:int64 sysctls:[]any fsGroupChangePolicy:string seccompProfile:SeccompProfile appArmorProfile:any seLinuxChangePolicy:string
 SeccompProfile = type:string localhostProfile:string
 Toleration = key:string? operator:string? value:string? effect:string? tolerationSeconds:int64
@@ -43,11 +55,11 @@ DeploymentStatus = conditions:[]any{type} +
 ReplicaSet = spec:ReplicaSetSpec status:ReplicaSetStatus
 ReplicaSetSpec = replicas:int32 minReadySeconds:int32? selector:LabelSelector template:PodTemplateSpec
 ReplicaSetStatus = conditions:[]any{type} +
-ControllerRevision = data:any revision:int64
+ControllerRevision = data:atomic revision:int64
 Lease = spec:LeaseSpec
 LeaseSpec = holderIdentity:string leaseDurationSeconds:int32 acquireTime:MicroTime renewTime:MicroTime leaseTransitions:int32 strategy:string preferredHolder:string
-ConfigMap = data:map binaryData:map immutable:bool
-Secret = data:map stringData:map type:string? immutable:bool
+ConfigMap = data:map binaryData:bytes immutable:bool
+Secret = data:bytes stringData:map type:string? immutable:bool
 Node = spec:NodeSpec status:NodeStatus
 NodeSpec = podCIDR:string? podCIDRs:{}string providerID:string? unschedulable:bool? taints:[]any +
 NodeStatus = conditions:[]any{type} addresses:[]any{type} +
@@ -62,8 +74,10 @@ _SCALARS: dict[str, Schema] = {
     "MicroTime": {"type": "string", "format": "microtime"},
     "IntOrString": {"x-kubernetes-int-or-string": True},
     "any": FREE,
+    "atomic": {**FREE, "x-kubernetes-map-type": "atomic"},
     "map": {"type": "object", "additionalProperties": {"type": "string", "x-go": "string"}, "x-go": "map[string]string"},
-    "quantities": {"type": "object", "additionalProperties": {"x-kubernetes-int-or-string": True}, "x-go": "v1.ResourceList"},
+    "bytes": {"type": "object", "additionalProperties": {"type": "string", "format": "byte", "x-go": "[]uint8"}, "x-go": "map[string][]uint8"},
+    "quantities": {"type": "object", "additionalProperties": {"x-kubernetes-int-or-string": True, "format": "quantity"}, "x-go": "v1.ResourceList"},
 }  # fmt: skip
 
 

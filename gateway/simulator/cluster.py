@@ -20,10 +20,13 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.clock import Clock
 from gateway.simulator.controllers import Controllers, ports
+from gateway.simulator.controllers.nodes import tainted
 from gateway.simulator.errors import ApiError
 from gateway.simulator.faults import Faults
 from gateway.simulator.kubelet import Kubelet, NoSuchContainer
+from gateway.simulator.limits import LimitRanger
 from gateway.simulator.objects import Objects
+from gateway.simulator.quotas import Quotas
 from gateway.simulator.scheduler import Scheduler
 from gateway.simulator.server import Server
 from gateway.simulator.state import State
@@ -59,7 +62,9 @@ class Simulator:
         self._state = State(state, self.objects) if state else None
         self._install(crds)
         self._furnish_namespaces()
-        self.objects.admission.append(ports.admission(self.objects))
+        limits, quotas = LimitRanger(self.objects), Quotas(self.objects)
+        self.objects.admission += [ports.admission(self.objects), limits.fill, tainted]
+        self.objects.checks += [limits.check, quotas.check]
         self.controllers = Controllers(self.objects, clock)
         self.scheduler = Scheduler(self.objects, clock)
         self.kubelets = [Kubelet(self.objects, clock, f"node-{n}", root) for n in range(1, nodes + 1)]

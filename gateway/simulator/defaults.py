@@ -1,10 +1,11 @@
 """What the API server fills in: defaults of built-in kinds, and what admission adds to a new pod."""
 
+import base64
 from typing import Any
 
 from gateway.simulator.kinds import Kind
 
-__all__ = ["admitted_pod", "defaulted"]
+__all__ = ["admitted", "defaulted"]
 
 Obj = dict[str, Any]
 
@@ -25,13 +26,25 @@ def defaulted(kind: Kind, obj: Obj) -> Obj:
             "status": {"replicas": 0, **(obj.get("status") or {})},
         }
     if kind.plural == "pods":
-        return {**obj, "spec": _pod(spec), "status": obj.get("status") or {"phase": "Pending"}}
+        spec = _pod(spec)
+        status = obj.get("status") or _first_status(spec, obj["metadata"].get("creationTimestamp"))
+        status = {"qosClass": _quality(spec), **status}
+        return {**obj, "spec": spec, "status": _conditions(status)}
     if kind.plural == "namespaces":
         name = obj["metadata"].get("name", "")
         labels = {**(obj["metadata"].get("labels") or {}), "kubernetes.io/metadata.name": name}
         meta = {**obj["metadata"], "labels": labels}
-        return {"spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}, **obj, "metadata": meta}
+        return {"status": {"phase": "Active"}, **obj, "metadata": meta}
+    if kind.plural == "secrets":
+        return _secret(obj)
     return obj
+
+
+def _secret(obj: Obj) -> Obj:
+    """What is given as text is kept encoded."""
+    plain = {key: base64.b64encode(str(text).encode()).decode() for key, text in (obj.get("stringData") or {}).items()}
+    out = {"type": "Opaque", **{key: value for key, value in obj.items() if key != "stringData"}}
+    return {**out, "data": {**(obj.get("data") or {}), **plain}} if plain else out
 
 
 def _deployment(spec: Obj) -> Obj:
@@ -77,12 +90,19 @@ def _container(container: Obj) -> Obj:
         "imagePullPolicy": "Always" if tag in ("", "latest") and "@" not in image else "IfNotPresent",
     }
     out = {**base, **container}
+    if out.get("env"):
+        out["env"] = [_variable(variable) for variable in out["env"]]
     if out.get("ports"):
         out["ports"] = [{**port, "protocol": port.get("protocol") or "TCP"} for port in out["ports"]]
     for name in _PROBES:
         if out.get(name):
             out[name] = _probe(out[name])
     return out
+
+
+def _variable(variable: Obj) -> Obj:
+    source = variable.get("valueFrom")
+    return {**variable, "valueFrom": _item(source)} if isinstance(source, dict) else variable
 
 
 def _probe(probe: Obj) -> Obj:
@@ -101,10 +121,52 @@ def _probe(probe: Obj) -> Obj:
 
 
 def _volume(volume: Obj) -> Obj:
-    for source in ("secret", "configMap"):
+    for source in ("secret", "configMap", "downwardAPI", "projected"):
         if isinstance(volume.get(source), dict):
-            return {**volume, source: {"defaultMode": _FILE_MODE, **volume[source]}}
+            volume = {**volume, source: {"defaultMode": _FILE_MODE, **volume[source]}}
+    if isinstance(volume.get("hostPath"), dict):
+        volume = {**volume, "hostPath": {"type": "", **volume["hostPath"]}}
+    if (volume.get("downwardAPI") or {}).get("items"):
+        items = [_item(item) for item in volume["downwardAPI"]["items"]]
+        volume = {**volume, "downwardAPI": {**volume["downwardAPI"], "items": items}}
     return volume
+
+
+def _item(item: Obj) -> Obj:
+    return {**item, "fieldRef": {"apiVersion": "v1", **item["fieldRef"]}} if "fieldRef" in item else item
+
+
+def _conditions(status: Obj) -> Obj:
+    """Both times are always there, if only as null."""
+    if not status.get("conditions"):
+        return status
+    times = {"lastProbeTime": None, "lastTransitionTime": None}
+    return {**status, "conditions": [{**times, **condition} for condition in status["conditions"]]}
+
+
+def _first_status(spec: Obj, moment: str | None) -> Obj:
+    if not spec.get("schedulingGates"):
+        return {"phase": "Pending"}
+    text = "Scheduling is blocked due to non-empty scheduling gates"
+    condition = {
+        "type": "PodScheduled",
+        "status": "False",
+        "lastTransitionTime": moment,
+        "reason": "SchedulingGated",
+        "message": text,
+    }
+    return {"phase": "Pending", "conditions": [condition]}
+
+
+def _quality(spec: Obj) -> str:
+    """What a pod has asked for, as the kubelet will judge it."""
+    both = [c.get("resources") or {} for c in (*spec.get("containers", ()), *spec.get("initContainers", ()))]
+    if not any(r.get("requests") or r.get("limits") for r in both):
+        return "BestEffort"
+    limits = [r.get("limits") or {} for r in both]
+    whole = all({"cpu", "memory"} <= limit.keys() for limit in limits)
+    same = all((r.get("requests") or r.get("limits")) == r.get("limits") for r in both)
+    return "Guaranteed" if whole and same else "Burstable"
 
 
 def _pod(spec: Obj) -> Obj:
@@ -130,10 +192,24 @@ def _pod_container(container: Obj, host: bool) -> Obj:
     return container
 
 
-def admitted_pod(pod: Obj) -> Obj:
+def admitted(kind: Kind, new: Obj) -> Obj:
+    """What nobody manages: set after the managers are known."""
+    if kind.plural == "pods":
+        return _admitted_pod(new)
+    if kind.plural == "namespaces":
+        return {**new, "spec": {"finalizers": ["kubernetes"], **(new.get("spec") or {})}}
+    if kind.plural == "events":
+        return {"eventTime": None, "reportingComponent": "", "reportingInstance": "", **new}
+    return new
+
+
+def _admitted_pod(pod: Obj) -> Obj:
     """A new pod with the tolerations every pod gets, and with its matchLabelKeys as selectors."""
     spec = dict(pod["spec"])
     spec["tolerations"] = _tolerations(spec.get("tolerations") or [])
+    account = spec.get("serviceAccountName") or "default"
+    spec |= {"serviceAccountName": account, "serviceAccount": account}
+    spec = {"priority": 0, "preemptionPolicy": "PreemptLowerPriority", **spec}
     labels = pod["metadata"].get("labels") or {}
     if spec.get("topologySpreadConstraints"):
         spec["topologySpreadConstraints"] = [_with_keys(c, labels) for c in spec["topologySpreadConstraints"]]

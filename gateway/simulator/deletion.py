@@ -18,6 +18,7 @@ __all__ = ["Deletion"]
 Obj = dict[str, Any]
 
 _FOREGROUND = "foregroundDeletion"
+_GRACEFUL = ("pods",)
 
 
 class Deletion:
@@ -29,13 +30,15 @@ class Deletion:
     def delete(self, kind: Kind, old: Obj, *, propagation: str, grace_s: float | None) -> Obj:
         if propagation == "Orphan":
             self._orphan(old["metadata"]["uid"])
-        elif propagation == "Foreground" and self._objects.owners.dependents(old["metadata"]["uid"]):
+        elif propagation == "Foreground" and (
+            kind.plural not in _GRACEFUL or self._objects.owners.dependents(old["metadata"]["uid"])
+        ):
             return self._foreground(kind, old)
         if kind.plural == "namespaces":
             return self._terminate(kind, old)
         grace = _grace(kind, old, grace_s)
         if not old["metadata"].get("finalizers") and grace == 0:
-            return self._objects.remove(kind, old)
+            return self._objects.remove(kind, self._marked(kind, old, 0) if kind.plural in _GRACEFUL else old)
         already = old["metadata"].get("deletionGracePeriodSeconds")
         if old["metadata"].get("deletionTimestamp") and (already is None or grace >= already):
             return old
@@ -65,6 +68,9 @@ class Deletion:
             self._objects.delete(kind.plural, obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
 
     def _mark(self, kind: Kind, old: Obj, grace: float, finalizers: Sequence[str] = ()) -> Obj:
+        return self._objects.store(kind, "MODIFIED", self._marked(kind, old, grace, finalizers), old)
+
+    def _marked(self, kind: Kind, old: Obj, grace: float, finalizers: Sequence[str] = ()) -> Obj:
         meta = dict(old["metadata"])
         moment = datetime.fromtimestamp(self._objects.clock.time() + grace, UTC)
         meta["deletionTimestamp"] = f"{moment:%Y-%m-%dT%H:%M:%SZ}"
@@ -73,7 +79,7 @@ class Deletion:
             meta["generation"] = meta.get("generation", 0) + 1
         if finalizers:
             meta["finalizers"] = [*(meta.get("finalizers") or ()), *finalizers]
-        return self._objects.store(kind, "MODIFIED", {**old, "metadata": meta}, old)
+        return {**old, "metadata": meta}
 
     def _foreground(self, kind: Kind, old: Obj) -> Obj:
         uid = old["metadata"]["uid"]
@@ -82,7 +88,8 @@ class Deletion:
         for plural, namespace, name in self._objects.owners.dependents(uid):
             found = self._objects.find(plural, namespace, name)
             if found is not None and not found["metadata"].get("deletionTimestamp"):
-                self._objects.delete(plural, namespace, name, propagation="Foreground")
+                deeper = self._objects.owners.dependents(found["metadata"]["uid"])
+                self._objects.delete(plural, namespace, name, propagation="Foreground" if deeper else "Background")
         self._release(uid)
         return self._objects.find(kind.plural, old["metadata"].get("namespace", ""), old["metadata"]["name"]) or old
 
@@ -108,9 +115,16 @@ class Deletion:
             self._objects.remove(kind, changed)
 
     def _lost_owner(self, plural: str, namespace: str, name: str) -> None:
+        """It goes with its last owner; until then it only loses the references to those that are gone."""
         obj = self._objects.find(plural, namespace, name)
-        if obj is not None and not self._objects.owners.has_living(obj["metadata"].get("ownerReferences") or []):
+        if obj is None:
+            return
+        living = [o for o in obj["metadata"].get("ownerReferences") or () if self._objects.owners.has_living([o])]
+        if not living:
             self._objects.delete(plural, namespace, name)
+            return
+        meta = {k: v for k, v in obj["metadata"].items() if k != "resourceVersion"}
+        self._objects.update(plural, {**obj, "metadata": {**meta, "ownerReferences": living}})
 
     def _orphan(self, uid: str) -> None:
         for plural, namespace, name in self._objects.owners.dependents(uid):
@@ -146,4 +160,6 @@ def _grace(kind: Kind, obj: Obj, grace_s: float | None) -> float:
     if not obj["spec"].get("nodeName") or phase in ("Failed", "Succeeded"):
         return 0
     default = float(obj["spec"].get("terminationGracePeriodSeconds", 30))
-    return default if grace_s is None else max(0.0, grace_s)
+    if grace_s is None:
+        return default
+    return grace_s if grace_s >= 0 else 1.0  # there is no less than at once, so a negative time is a mistake

@@ -44,7 +44,8 @@ def _group(group: str, versions: list[str]) -> Obj:
 def _resources(kinds: Kinds, group: str, version: str) -> Obj:
     resources = [r for kind in kinds if (kind.group, kind.version) == (group, version) for r in kind.discovery()]
     name = f"{group}/{version}" if group else version
-    return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": name, "resources": resources}
+    head = {"kind": "APIResourceList", **({"apiVersion": "v1"} if group else {})}
+    return {**head, "groupVersion": name, "resources": resources}
 
 
 def _openapi(parts: list[str], kinds: Kinds) -> Obj | None:

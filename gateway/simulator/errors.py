@@ -4,13 +4,17 @@ ApiError          a Status; without a reason for what a real server never transl
 └── TextError     an answer in plain text: unknown groups, proxies, priority and fairness
 """
 
+import json
 from collections.abc import Sequence
 from typing import Any
+
+import msgspec
 
 __all__ = [
     "ApiError",
     "Cause",
     "TextError",
+    "Undecodable",
     "already_exists",
     "bad_request",
     "conflict",
@@ -19,10 +23,13 @@ __all__ = [
     "forbidden",
     "invalid",
     "method_not_allowed",
+    "no_representation",
+    "not_decodable",
     "not_found",
     "too_large",
     "unknown_resource",
     "unsupported_media",
+    "unsupported_patch",
 ]
 
 Cause = tuple[str, str, str]
@@ -96,19 +103,35 @@ def conflict(plural: str, group: str, name: str, why: str) -> ApiError:
 
 
 def invalid(kind: str, group: str, name: str, causes: Sequence[Cause]) -> ApiError:
-    texts = [f"{field}: {message}" for _, field, message in causes]
+    texts = list(dict.fromkeys(f"{field}: {message}" for _, field, message in causes))
     text = texts[0] if len(texts) == 1 else "[" + ", ".join(texts) + "]"
     details = {key: value for key, value in _about(kind, group, name).items() if value}
     details["causes"] = [{"reason": reason, "message": message, "field": field} for reason, field, message in causes]
     return ApiError(422, "Invalid", f'{_qualified(kind, group)} "{name}" is invalid: {text}', details)
 
 
+def not_decodable(patched: Any, why: str) -> ApiError:
+    """A patch that makes of an object what can not be read."""
+    shown = msgspec.json.encode(json.dumps(patched, separators=(",", ":"))).decode()
+    error = invalid("", "", "", [("FieldValueInvalid", "patch", f"Invalid value: {shown}: {why}")])
+    error.message = f' "" is invalid: patch: Invalid value: {shown}: {why}'
+    return error
+
+
 def bad_request(message: str) -> ApiError:
     return ApiError(400, "BadRequest", message)
 
 
+class Undecodable(ApiError):
+    """An object that can not be read as its kind; where a patch made it, the answer is another one, around the same `why`."""
+
+    def __init__(self, kind: str, version: str, why: str) -> None:
+        super().__init__(400, "BadRequest", f'{kind} in version "{version}" cannot be handled as a {kind}: {why}')
+        self.why = why
+
+
 def decoding_error(kind: str, version: str, why: str) -> ApiError:
-    return bad_request(f'{kind} in version "{version}" cannot be handled as a {kind}: {why}')
+    return Undecodable(kind, version, why)
 
 
 def forbidden(plural: str, group: str, name: str, why: str) -> ApiError:
@@ -123,6 +146,20 @@ def expired(message: str, *, continue_token: str = "") -> ApiError:
 def method_not_allowed() -> ApiError:
     message = "the server does not allow this method on the requested resource"
     return ApiError(405, "MethodNotAllowed", message, {})
+
+
+def no_representation(*accepted: str) -> ApiError:
+    """As built-in resources say it; custom ones negotiate by themselves."""
+    text = "406: Not Acceptable\n\nAvailable representations: " + ", ".join(accepted)
+    return ApiError(406, "NotAcceptable", text, {})
+
+
+def unsupported_patch(*accepted: str, custom: bool) -> ApiError:
+    return (
+        unsupported_media(*accepted)
+        if custom
+        else ApiError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
+    )
 
 
 def unsupported_media(*accepted: str) -> ApiError:

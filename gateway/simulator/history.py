@@ -34,6 +34,7 @@ class History:
         self._entries: dict[str, deque[Entry]] = {}
         self._forgotten: dict[str, int] = {}
         self._floor = 0
+        self._resumable = 0
         self._compacted = 0
         self._marks: deque[tuple[float, int]] = deque()
 
@@ -51,7 +52,10 @@ class History:
         self._forgotten[plural] = version
 
     def since(self, plural: str, version: int) -> Sequence[Entry] | None:
-        """What happened after that version, or None if it is no longer remembered."""
+        """What happened after that version, or None if a watch can not resume from it."""
+        return self._after(plural, version) if version >= self._resumable else None
+
+    def _after(self, plural: str, version: int) -> Sequence[Entry] | None:
         if version < max(self._floor, self._forgotten.get(plural, 0)):
             return None
         return [entry for entry in self._entries.get(plural, ()) if entry.version > version]
@@ -59,7 +63,7 @@ class History:
     def past(self, plural: str, version: int, items: Mapping[Key, Obj], now: float) -> dict[Key, Obj] | None:
         """The objects as they were at that version, or None if it is too old."""
         self._expire(now)
-        entries = self.since(plural, version) if version >= self._compacted else None
+        entries = self._after(plural, version) if version >= self._compacted else None
         if entries is None:
             return None
         found = dict(items)
@@ -76,12 +80,16 @@ class History:
         """Ends lists and pages of older versions."""
         self._compacted = max(self._compacted, version)
 
+    def restart(self, version: int) -> None:
+        """Ends watches of older versions, as a restart of an API server does; etcd still has the lists."""
+        self._resumable = version
+
     def forget(self, version: int) -> None:
-        """Ends watches and lists of older versions, as a restart of an API server does."""
+        """Ends watches and lists of older versions."""
         self._entries.clear()
         self._forgotten.clear()
         self._marks.clear()
-        self._floor = self._compacted = version
+        self._floor = self._compacted = self._resumable = version
 
     def _expire(self, now: float) -> None:
         while self._marks and now - self._marks[0][0] > _COMPACTED_AFTER_S:

@@ -10,6 +10,7 @@ from gateway.simulator.builtin import FREE, METADATA, schema_of
 __all__ = ["BUILT_IN", "Kind", "Kinds", "kind_of_crd"]
 
 _VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+_CUSTOM_VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
 _POD_FIELDS = ("spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "status.phase", "status.podIP")  # fmt: skip
 _EVENT_FIELDS = (
     "involvedObject.kind", "involvedObject.namespace", "involvedObject.name", "involvedObject.uid", "reason", "reportingComponent",
@@ -48,6 +49,12 @@ class Kind:
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
     @property
+    def verbs(self) -> tuple[str, ...]:
+        """Nobody deletes all namespaces at once."""
+        verbs = _CUSTOM_VERBS if self.custom else _VERBS
+        return tuple(verb for verb in verbs if self.plural != "namespaces" or verb != "deletecollection")
+
+    @property
     def singular(self) -> str:
         return self.kind.lower()
 
@@ -61,7 +68,7 @@ class Kind:
 
     def discovery(self) -> list[dict[str, Any]]:
         base = {"singularName": "", "namespaced": self.namespaced, "kind": self.kind}
-        main = {**base, "name": self.plural, "singularName": self.singular, "verbs": list(_VERBS)}
+        main = {**base, "name": self.plural, "singularName": self.singular, "verbs": list(self.verbs)}
         if self.short:
             main["shortNames"] = list(self.short)
         if self.categories:
@@ -80,6 +87,8 @@ class Kind:
         return out
 
 
+_ADMISSION = "admissionregistration.k8s.io"
+_FLOWS = "flowcontrol.apiserver.k8s.io"
 _RBAC = "rbac.authorization.k8s.io"
 _REPLICAS = (".spec.replicas", ".status.replicas", "")
 BUILT_IN = (
@@ -90,6 +99,8 @@ BUILT_IN = (
     Kind("", "v1", "Secret", "secrets", fields=("type",)),
     Kind("", "v1", "ConfigMap", "configmaps", short=("cm",)),
     Kind("", "v1", "ServiceAccount", "serviceaccounts", short=("sa",)),
+    Kind("", "v1", "ResourceQuota", "resourcequotas", short=("quota",), status=True),
+    Kind("", "v1", "LimitRange", "limitranges", short=("limits",)),
     Kind("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", short=("pvc",), status=True),
     Kind("", "v1", "PersistentVolume", "persistentvolumes", namespaced=False, short=("pv",), status=True),
     Kind(
@@ -101,7 +112,21 @@ BUILT_IN = (
         short=("rs",), status=True, scale=_REPLICAS, generation=True, fields=("status.replicas",), categories=("all",),
     ),
     Kind("apps", "v1", "ControllerRevision", "controllerrevisions"),
+    Kind("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", short=("pdb",), status=True, generation=True),
     Kind("coordination.k8s.io", "v1", "Lease", "leases"),
+    Kind(
+        _ADMISSION, "v1", "ValidatingWebhookConfiguration", "validatingwebhookconfigurations",
+        namespaced=False, generation=True, categories=("api-extensions",),
+    ),
+    Kind(
+        _ADMISSION, "v1", "MutatingWebhookConfiguration", "mutatingwebhookconfigurations",
+        namespaced=False, generation=True, categories=("api-extensions",),
+    ),
+    Kind(_FLOWS, "v1", "FlowSchema", "flowschemas", namespaced=False, status=True, generation=True),
+    Kind(
+        _FLOWS, "v1", "PriorityLevelConfiguration", "prioritylevelconfigurations",
+        namespaced=False, status=True, generation=True,
+    ),
     Kind("storage.k8s.io", "v1", "StorageClass", "storageclasses", namespaced=False, short=("sc",)),
     Kind(_RBAC, "v1", "Role", "roles"),
     Kind(_RBAC, "v1", "RoleBinding", "rolebindings"),
@@ -109,7 +134,7 @@ BUILT_IN = (
     Kind(_RBAC, "v1", "ClusterRoleBinding", "clusterrolebindings", namespaced=False),
     Kind(
         "apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions",
-        namespaced=False, short=("crd", "crds"), status=True, generation=True,
+        namespaced=False, short=("crd", "crds"), status=True, generation=True, categories=("api-extensions",),
     ),
 )  # fmt: skip
 

@@ -8,12 +8,12 @@ synchronously, after the write, with (type, after, before). Deletion honours gra
 import logging
 import secrets
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from gateway.clock import Clock
-from gateway.simulator.defaults import admitted_pod, defaulted
+from gateway.simulator.defaults import admitted, defaulted
 from gateway.simulator.deletion import Deletion
 from gateway.simulator.errors import ApiError, already_exists, conflict, forbidden, not_found, unknown_resource
 from gateway.simulator.history import Entry, History
@@ -27,6 +27,8 @@ __all__ = ["Admission", "ApiError", "Entry", "Listener", "Objects"]
 Obj = dict[str, Any]
 Listener = Callable[[str, Obj | None, Obj | None], None]
 Admission = Callable[[str, Obj], Obj]
+Check = Callable[[str, Obj], None]
+Reviewer = Callable[[str, Obj], Awaitable[Obj]]
 Managed = Callable[[Obj, Obj | None], Obj]
 Objs = list[Obj]
 
@@ -42,16 +44,21 @@ _SERVER_SET = (
     "deletionGracePeriodSeconds",
 )
 
+_UNDYING = ("default", "kube-system", "kube-public")
+
 log = logging.getLogger(__name__)
 
 
 class Objects:
-    """`admission` steps may change an object on its creation. `journal` is told each stored or removed object."""
+    """`admission` steps may change an object on its creation, `checks` refuse it when it is found valid,
+    `reviewer` is whom controllers ask first. `journal` is told each stored or removed object."""
 
     def __init__(self, clock: Clock, *, namespaces: Sequence[str] = ("default", "kube-system", "marathon")) -> None:
         self.clock = clock
         self.kinds = Kinds()
         self.admission: list[Admission] = []
+        self.checks: list[Check] = []
+        self.reviewer: Reviewer | None = None
         self.journal: Callable[[str, Obj, bool], None] = lambda plural, obj, removed: None
         self.version = 0
         self.history = History()
@@ -138,7 +145,7 @@ class Objects:
             new.pop("status", None)
         new = self._prepared(kind, new, None)
         self._check_absent(kind, namespace, str(meta.get("name") or ""))
-        new = managed(new, None) if managed else new
+        new = admitted(kind, managed(new, None) if managed else new)
         if dry_run:
             return new
         new = self.store(kind, "ADDED", new, None)
@@ -163,7 +170,7 @@ class Objects:
         old = self.get(plural, str(given.get("namespace") or "default"), str(given.get("name") or ""))
         self._check_unchanged(kind, old, given.get("uid"), given.get("resourceVersion"))
         new = _with_status(kind, old, obj) if subresource == "status" else _merged(kind, old, obj)
-        new = self._prepared(kind, new, old)
+        new = self._prepared(kind, new, old, subresource)
         new = managed(new, old) if managed else new
         if _without_version(new) == _without_version(old):
             return old
@@ -189,6 +196,8 @@ class Objects:
         """The object in its last state: gone, or with a deletionTimestamp while something keeps it."""
         kind = self.kind(plural)
         old = self.get(plural, namespace, name)
+        if kind.plural == "namespaces" and name in _UNDYING:
+            raise forbidden(kind.plural, kind.group, name, "this namespace may not be deleted")
         self.check_preconditions(kind, old, uid, resource_version)
         return self._deletion.delete(kind, old, propagation=propagation, grace_s=grace_s)
 
@@ -203,14 +212,26 @@ class Objects:
         for what, wanted, found, why in pairs:
             if wanted and wanted != found:
                 text = f"the {what} in the precondition ({wanted}) does not match the {what} in record ({found}). {why}"
-                error = conflict(kind.plural, kind.group, meta["name"], text)
-                error.message = f'Operation cannot be fulfilled on {kind.kind} "{meta["name"]}": {text}'
-                raise error
+                raise conflict(kind.kind, kind.group, meta["name"], text)
+
+    def shown_deleted(self, kind: Kind, old: Obj, grace_s: float | None) -> Obj | None:
+        """What a deletion that is only tried would leave to see; None if the object would be gone without a trace."""
+        if kind.plural != "pods" and not old["metadata"].get("finalizers"):
+            return None
+        grace = int(grace_s or 0) if old.get("spec", {}).get("nodeName") else 0
+        meta = {**old["metadata"], "deletionTimestamp": self.now(), "deletionGracePeriodSeconds": grace}
+        if kind.generation and not old["metadata"].get("deletionTimestamp"):
+            meta["generation"] = meta.get("generation", 0) + 1
+        return {**old, "metadata": meta}
 
     # The whole
 
+    def restart(self) -> None:
+        """Drops what watches could resume from, as a restart of an API server does; lists of the past stay."""
+        self.history.restart(self.version)
+
     def forget(self) -> None:
-        """Drops what watches and pages could resume from, as a restart of an API server does."""
+        """Drops what watches and lists of the past need."""
         self.history.forget(self.version)
 
     def compact(self) -> None:
@@ -306,11 +327,13 @@ class Objects:
         if uid and uid != meta["uid"]:
             why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {meta['uid']}"
             raise conflict(kind.plural, kind.group, meta["name"], why)
+        if version and not str(version).isdecimal():
+            raise ApiError(500, "", f'strconv.ParseUint: parsing "{version}": invalid syntax')
         if version and version != meta["resourceVersion"]:
             why = "the object has been modified; please apply your changes to the latest version and try again"
             raise conflict(kind.plural, kind.group, meta["name"], why)
 
-    def _prepared(self, kind: Kind, new: Obj, old: Obj | None) -> Obj:
+    def _prepared(self, kind: Kind, new: Obj, old: Obj | None, subresource: str = "") -> Obj:
         """With defaults, admitted and found to be valid. What the admission adds to a pod is beyond its validation."""
         if kind.custom:
             read, _ = decoded(new, kind.schema, kind=kind.kind, version=kind.version, typed=False)
@@ -318,9 +341,9 @@ class Objects:
         new = defaulted(kind, new)
         if old is None:
             new = self._admitted(kind, new)
-        validate(kind, new, old)
-        if old is None and kind.plural == "pods":
-            new = admitted_pod(new)
+        validate(kind, new, old, subresource)
+        for check in self.checks if old is None else ():
+            check(kind.plural, new)
         return {key: value for key, value in new.items() if value is not None}
 
     def _admitted(self, kind: Kind, new: Obj) -> Obj:
@@ -400,6 +423,8 @@ def _claims(obj: Obj) -> Objs:
 
 def _intent(kind: Kind, obj: Obj) -> Obj:
     intent = {k: v for k, v in obj.items() if k not in ("metadata", "status")}
+    if kind.plural == "pods":  # being bound is no change of what it wants
+        return {**intent, "spec": {k: v for k, v in obj["spec"].items() if k != "nodeName"}}
     if kind.plural != "deployments":
         return intent
     annotations = obj["metadata"].get("annotations") or {}

@@ -41,8 +41,30 @@ class Claim(msgspec.Struct):
         return (self.manager, self.operation, self.subresource)
 
 
-def fields(obj: Obj, schema: Schema, *, subresource: str = "", status: bool = True) -> dict[Path, Any]:
-    """Every field that somebody may manage, with its value; the main resource has no status if that is a subresource."""
+# Go's structs that are no pointers: an empty object has them already, so that nobody adds them.
+_EMBEDDED = frozenset(
+    f"f:{name}"
+    for name in (
+        "metadata",
+        "spec",
+        "status",
+        "strategy",
+        "template",
+        "involvedObject",
+        "source",
+        "roleRef",
+        "containers",
+    )
+)
+
+
+def fields(
+    obj: Obj, schema: Schema, *, subresource: str = "", status: bool = True, added: bool = False, custom: bool = False
+) -> dict[Path, Any]:
+    """Every field that somebody may manage, with its value; the main resource has no status if that is a subresource.
+
+    With `added` also what an update adds when it brings the first member: the maps and lists themselves.
+    """
     content = {key: value for key, value in obj.items() if key not in ("apiVersion", "kind", "metadata")}
     if subresource == "status":
         content = {key: value for key, value in content.items() if key == "status"}
@@ -51,10 +73,12 @@ def fields(obj: Obj, schema: Schema, *, subresource: str = "", status: bool = Tr
     meta = {key: value for key, value in (obj.get("metadata") or {}).items() if key not in _NOT_MANAGED}
     if meta and not subresource:
         content["metadata"] = meta
-    return dict(_walk(content, schema, ()))
+    found = dict(_walk(content, schema, (), added))
+    embedded = {"f:metadata"} if custom else _EMBEDDED
+    return {path: what for path, what in found.items() if what is not _CONTAINER or not embedded.issuperset(path)}
 
 
-def _walk(value: Any, schema: Schema, path: Path) -> Iterator[tuple[Path, Any]]:
+def _walk(value: Any, schema: Schema, path: Path, added: bool) -> Iterator[tuple[Path, Any]]:
     if isinstance(value, dict) and schema.get("x-kubernetes-map-type") != "atomic":
         known = schema.get("properties") or {}
         for key, inner in value.items():
@@ -62,15 +86,15 @@ def _walk(value: Any, schema: Schema, path: Path) -> Iterator[tuple[Path, Any]]:
             if inner is None or inner == {}:
                 yield step, inner
                 continue
-            if key not in known and isinstance(inner, dict | list):
+            if (added or key not in known) and isinstance(inner, dict | list):
                 yield step, _CONTAINER
-            yield from _walk(inner, member_of(schema, key) or FREE_ITEM, step)
+            yield from _walk(inner, member_of(schema, key) or FREE_ITEM, step, added)
     elif isinstance(value, list) and _is_granular(value, schema):
         for item in value:
             step = (*path, step_of(item, schema))
             yield step, _CONTAINER
             if isinstance(item, dict):
-                yield from _walk(item, item_of(schema), step)
+                yield from _walk(item, item_of(schema), step, added)
     elif path:
         yield path, value
 
@@ -120,8 +144,9 @@ def _paths(tree: Obj, path: Path) -> Iterator[Path]:
 
 
 def entries(claims: list[Claim]) -> list[Obj]:
-    """`metadata.managedFields` for these claims; a claim of nothing vanishes."""
-    return [_entry(claim) for claim in claims if claim.paths]
+    """`metadata.managedFields` for these claims, in a real server's order; a claim of nothing vanishes."""
+    ordered = sorted(claims, key=lambda c: (c.operation, c.time, c.manager, c.api_version, c.subresource))
+    return [_entry(claim) for claim in ordered if claim.paths]
 
 
 def _entry(claim: Claim) -> Obj:
@@ -144,6 +169,8 @@ def _entry(claim: Claim) -> Obj:
         "fieldsType": "FieldsV1",
         "fieldsV1": _ordered(tree),
     }
+    if not claim.time:
+        del entry["time"]
     return {**entry, "subresource": claim.subresource} if claim.subresource else entry
 
 

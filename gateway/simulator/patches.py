@@ -4,6 +4,7 @@ Lists are merged by the keys that the schema declares; others are replaced whole
 """
 
 import copy
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -12,6 +13,7 @@ import msgspec
 from jsonpointer import JsonPointerException
 
 from gateway.simulator.errors import ApiError, bad_request, too_large
+from gateway.simulator.gojson import go_type
 from gateway.simulator.ownership import Path, step_of
 from gateway.simulator.schemas import FREE_ITEM, item_of, member_of
 
@@ -43,13 +45,16 @@ def json_patch(target: Obj, patch: Any) -> Obj:
         raise bad_request(
             f"error decoding patch: json: cannot unmarshal {shown} into Go value of type []handlers.jsonPatchOp"
         )
+    if wrong := next((step for step in patch if not isinstance(step, dict)), None):
+        text = (
+            f"error decoding patch: json: cannot unmarshal {go_type(wrong)} into Go value of type handlers.jsonPatchOp"
+        )
+        raise bad_request(text)
     if len(patch) > _MAX_OPERATIONS:
         raise too_large(f"The allowed maximum operations in a JSON patch is {_MAX_OPERATIONS}, got {len(patch)}")
     try:
         patched: Any = jsonpatch.JsonPatch(patch).apply(copy.deepcopy(target), in_place=True)
-    except jsonpatch.InvalidJsonPatch as error:
-        raise bad_request(f"error decoding patch: {error}") from None
-    except (jsonpatch.JsonPatchException, JsonPointerException, TypeError):
+    except (jsonpatch.InvalidJsonPatch, jsonpatch.JsonPatchException, JsonPointerException, TypeError):
         text = "the server rejected our request due to an error in our request"
         raise ApiError(422, "Invalid", text, {}) from None
     return dict(patched)
@@ -88,8 +93,7 @@ def _strategic_list(target: list[Any], patch: list[Any], schema: Schema) -> list
         return [item for item in patch if "$patch" not in item]
     out = list(target)
     for item in patch:
-        named = [key for key in keys if key in item]
-        index = next((i for i, known in enumerate(out) if all(known.get(k) == item[k] for k in named)), None)
+        index = _index(out, item, keys)
         if item.get("$patch") == "delete":
             if index is not None:
                 out.pop(index)
@@ -97,7 +101,23 @@ def _strategic_list(target: list[Any], patch: list[Any], schema: Schema) -> list
             out.append(item)
         else:
             out[index] = strategic_patch(out[index], item, item_of(schema))
-    return out
+    return _in_order(out, target, patch, keys)
+
+
+def _index(items: list[Any], item: Obj, keys: Sequence[str]) -> int | None:
+    named = [key for key in keys if key in item]
+    return next((i for i, known in enumerate(items) if all(known.get(k) == item[k] for k in named)), None)
+
+
+def _in_order(merged: list[Any], before: list[Any], patch: list[Any], keys: Sequence[str]) -> list[Any]:
+    """What the patch names in its order, the others in theirs; of two that were not both there before the patch's comes first."""
+    named = [merged[i] for item in patch if (i := _index(merged, item, keys)) is not None]
+    others = [item for item in merged if not any(item is one for one in named)]
+    out: list[Any] = []
+    while named and others:
+        left, right = (_index(before, items[0], keys) for items in (named, others))
+        out.append((others if left is not None and right is not None and right < left else named).pop(0))
+    return [*out, *named, *others]
 
 
 def apply_merge(live: Any, intent: Any, schema: Schema) -> Any:

@@ -3,15 +3,15 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from gateway.simulator.errors import ApiError, expired
+from gateway.simulator.errors import ApiError, expired, no_representation
 from gateway.simulator.kinds import Kind
 from gateway.simulator.objects import Objects
 from gateway.simulator.requests import Request, Target
 from gateway.simulator.selectors import field_selector, label_selector
 from gateway.simulator.tables import table
-from gateway.simulator.versions import Position, check_list, number, too_new
+from gateway.simulator.versions import Position, check_list, no_version, number, too_new
 
-__all__ = ["Reads", "selected"]
+__all__ = ["Reads", "list_of", "selected"]
 
 Obj = dict[str, Any]
 
@@ -20,7 +20,6 @@ _MEDIA = (
     "application/json",
     "application/yaml",
     "application/vnd.kubernetes.protobuf",
-    "application/json;as=Table;v=v1;g=meta.k8s.io",
 )
 _PAGE_EXPIRED = (
     "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue "
@@ -35,7 +34,10 @@ class Reads:
         self._objects = objects
 
     async def one(self, request: Request, target: Target) -> Obj:
-        await self._reached(number(request.query.get("resourceVersion", "")))
+        version = request.query.get("resourceVersion", "")
+        if version and not version.isdecimal():
+            raise no_version(version)
+        await self._reached(number(version))
         obj = self._objects.get(target.kind.plural, target.namespace, target.name)
         return (
             self._rendered(request, target.kind, [obj], {"resourceVersion": obj["metadata"]["resourceVersion"]}) or obj
@@ -47,7 +49,8 @@ class Reads:
         found, version, rest = await self._page(request, target)
         objects = [obj for obj in found if matches(obj)]
         metadata: Obj = {"resourceVersion": str(version)}
-        limit = int(request.query.get("limit") or 0)
+        request.whole("timeoutSeconds")
+        limit = max(0, request.whole("limit"))
         if limit and len(objects) > limit and request.query.get("resourceVersion") != "0":
             last = objects[limit - 1]["metadata"]
             after = last["name"] if target.namespace else f"{last.get('namespace', '')}/{last['name']}"
@@ -55,7 +58,7 @@ class Reads:
             if not request.query.get("labelSelector") and not request.query.get("fieldSelector"):
                 metadata["remainingItemCount"] = len(objects) - limit
             objects = objects[:limit]
-        return self._rendered(request, target.kind, objects, metadata, is_list=True) or _list(
+        return self._rendered(request, target.kind, objects, metadata, is_list=True) or list_of(
             target.kind, objects, metadata
         )
 
@@ -79,7 +82,7 @@ class Reads:
             return left, version, min(position.version, 0)
         version = number(request.query.get("resourceVersion", ""))
         await self._reached(version)
-        limited = bool(int(request.query.get("limit") or 0)) and version > 0
+        limited = request.whole("limit") > 0 and version > 0
         match = request.query.get("resourceVersionMatch", "Exact" if limited else "")
         if version and match == "Exact":
             past = self._objects.past(plural, version, namespace)
@@ -102,20 +105,34 @@ class Reads:
         """The first form of the Accept header that is not the plain one; None for that. Raises ApiError (406)."""
         for option in request.accept.split(",") if request.accept else ["*/*"]:
             media, *parameters = (part.strip() for part in option.split(";"))
-            shown = dict(part.split("=", 1) for part in parameters if "=" in part).get("as", "")
+            given = dict(part.split("=", 1) for part in parameters if "=" in part)
+            shown = given.get("as", "")
             if media not in ("*/*", "application/*", "application/json"):
+                continue
+            if shown and (given.get("g") != "meta.k8s.io" or given.get("v") not in ("v1", "v1beta1")):
                 continue
             if shown == "Table":
                 return table(kind, objects, metadata, self._objects.clock.time())
-            if shown.startswith("PartialObjectMetadata"):
+            if shown == ("PartialObjectMetadataList" if is_list else "PartialObjectMetadata"):
                 partial = [_partial(obj) for obj in objects]
                 if not is_list:
                     return partial[0]
                 head = {"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1"}
                 return {**head, "metadata": metadata, "items": partial}
-            return None
+            if not shown:
+                return None
+        if not kind.custom and "as=" not in request.accept:
+            watches = tuple(f"{media};stream=watch" for media in (_MEDIA[0], _MEDIA[2])) if is_list else ()
+            raise no_representation(*_MEDIA, *watches)
         message = "only the following media types are accepted: " + ", ".join(_MEDIA)
         raise ApiError(406, "NotAcceptable", message)
+
+    def shown(self, request: Request, kind: Kind, obj: Obj) -> Obj:
+        """One object as the Accept header wants it, for the answers to writes. Raises ApiError (406)."""
+        if obj.get("kind") != kind.kind:
+            return obj
+        version = {"resourceVersion": obj["metadata"].get("resourceVersion", "")}
+        return self._rendered(request, kind, [obj], version) or obj
 
 
 def selected(request: Request, kind: Kind) -> Callable[[Obj], bool]:
@@ -133,7 +150,8 @@ def _partial(obj: Obj) -> Obj:
     return {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": obj["metadata"]}
 
 
-def _list(kind: Kind, objects: list[Obj], metadata: Obj) -> Obj:
+def list_of(kind: Kind, objects: list[Obj], metadata: Obj) -> Obj:
+    """Items of built-in kinds do not say again of what kind they are."""
     head = {"kind": f"{kind.kind}List", "apiVersion": kind.api_version}
     if kind.custom:
         return {**head, "items": objects, "metadata": {"continue": "", **metadata}}

@@ -1,5 +1,6 @@
 """A request to the API: its path taken apart, its query, its body."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,12 +10,14 @@ import msgspec
 import yaml
 
 from gateway.simulator.errors import ApiError, TextError, bad_request, too_large, unknown_resource, unsupported_media
+from gateway.simulator.gojson import duplicates, go_type, summary, why_not
 from gateway.simulator.kinds import Kind, Kinds
 
 __all__ = ["Request", "Target", "check_body", "check_size", "invalid_option", "parse_target"]
 
 _MAX_BODY = 3 * 1024 * 1024
 _JSON = ("application/json", "application/yaml", "application/vnd.kubernetes.protobuf")
+_HEAD = 'Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
 _STORED = 1_572_864  # what etcd takes in one request
 _SENT = 2_097_152  # what its client sends in one message
 
@@ -26,6 +29,10 @@ class Request:
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    admitted: dict[str, Any] | None = None
+    """The object that webhooks have seen, to be written as it is."""
+    warnings: list[str] = field(default_factory=list)
+    user: str = ""  # whose rights count; empty for the administrator
 
     @staticmethod
     def of(scope: Mapping[str, Any], body: bytes = b"") -> "Request":
@@ -47,29 +54,52 @@ class Request:
         return self.query.get("fieldManager") or self.headers.get("user-agent", "").partition("/")[0] or "unknown"
 
     def flag(self, name: str) -> bool:
-        return self.query.get(name, "").lower() in ("true", "1")
+        """Any value but these two is true, as in Go's conversion of queries."""
+        return name in self.query and self.query[name].lower() not in ("false", "0")
+
+    def whole(self, name: str) -> int:
+        """A number of the query, 0 if it is not there. Raises ApiError (400)."""
+        text = self.query.get(name, "")
+        if text and not re.fullmatch(r"[-+]?\d+", text):
+            raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax')
+        return int(text or 0)
 
     def is_watch(self) -> bool:
         return self.method == "GET" and self.flag("watch")
 
-    def decoded(self) -> Any:
-        """JSON or YAML. Raises ApiError (400)."""
+    def decoded(self, said: str = "couldn't get version/kind; json parse error: {}") -> Any:
+        """JSON or YAML; `said` is the refusal, around why. Raises ApiError (400)."""
         if "yaml" in self.content_type and not self.body.lstrip().startswith((b"{", b"[")):
             try:
                 return yaml.safe_load(self.body)
             except yaml.YAMLError as error:
-                raise bad_request(f"error decoding YAML: {error}") from None
+                why = str(error).partition("\n")[0]
+                raise bad_request(f"error decoding YAML: error converting YAML to JSON: yaml: {why}") from None
         try:
             return msgspec.json.decode(self.body)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            why = "unexpected end of JSON input" if "truncated" in str(error) else str(error)
-            raise bad_request(f"couldn't get version/kind; json parse error: {why}") from None
+            raise bad_request(said.replace("{}", why_not(self.body) or str(error))) from None
 
-    def object(self) -> dict[str, Any]:
+    def object(self, kind: Kind) -> dict[str, Any]:
         """The object of a create or a replace. Raises ApiError (400, 415)."""
         if self.content_type and self.content_type not in _JSON[:2]:
             raise unsupported_media(*_JSON)
-        return self.mapping()
+        unrecognized = f"the object provided is unrecognized (must be of type {kind.kind}): "
+        shown = f" ({summary(self.body)})"
+        body = self.decoded(f"{unrecognized}couldn't get version/kind; json parse error: {{}}{shown}")
+        if body is None and not kind.custom:
+            return {}
+        if not isinstance(body, dict | None):
+            text = f"couldn't get version/kind; json parse error: json: cannot unmarshal {go_type(body)} into {_HEAD}"
+            raise bad_request(f"{unrecognized}{text}{shown}")
+        if kind.custom and not (body or {}).get("kind"):
+            text = f"Object 'Kind' is missing in '{self.body.decode('utf-8', 'replace')}'"
+            raise bad_request(f"{unrecognized}{text}{shown}")
+        return body or {}
+
+    def duplicates(self) -> list[str]:
+        """Of a JSON body; YAML has been read already."""
+        return duplicates(self.body) if self.body.lstrip()[:1] == b"{" else []
 
     def mapping(self) -> dict[str, Any]:
         body = self.decoded()
@@ -126,8 +156,10 @@ def parse_target(path: str, kinds: Kinds) -> Target:
         group, version, rest = parts[1], parts[2], parts[3:]
     else:
         raise TextError(404, "404 page not found\n")
-    if version not in kinds.groups().get(group, ()):
+    if group not in kinds.groups():
         raise TextError(404, "404 page not found\n")
+    if version not in kinds.groups()[group]:
+        raise unknown_resource()
     if rest[0] == "watch" and len(rest) > 1:
         rest = rest[1:]
     namespace = ""

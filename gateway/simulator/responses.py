@@ -31,10 +31,13 @@ class Answer:
     body: Any
     warnings: Sequence[str] = ()
     retry_after_s: int = 0
+    headers: Sequence[tuple[bytes, bytes]] = ()
 
 
 def of_error(error: ApiError, *, retry_after_s: int = 1) -> Answer:
-    wait = int((error.details or {}).get("retryAfterSeconds", 0)) or (retry_after_s if error.status == 429 else 0)
+    wait = int((error.details or {}).get("retryAfterSeconds", 0))
+    if isinstance(error, TextError) and error.status == 429:
+        wait = retry_after_s
     return Answer(error.status, error.message if isinstance(error, TextError) else error.body(), retry_after_s=wait)
 
 
@@ -51,8 +54,10 @@ async def send_answer(send: Send, answer: Answer, *, accept_encoding: str = "") 
     if isinstance(answer.body, str):
         body, content_type = answer.body.encode(), b"text/plain; charset=utf-8"
     else:
-        body, content_type = encode(answer.body), b"application/json"
-    headers = [*_CONSTANT, (b"content-type", content_type)]
+        body, content_type = encode(answer.body) + b"\n", b"application/json"
+    own = {name for name, _ in answer.headers}
+    headers = [*(h for h in _CONSTANT if h[0] not in own), *answer.headers]
+    headers += [(b"content-type", content_type)] if answer.status != 204 else []
     if "gzip" in accept_encoding and len(body) >= _COMPRESSED_FROM:
         body = gzip.compress(body, 1)
         headers += [(b"content-encoding", b"gzip"), (b"vary", b"Accept-Encoding")]

@@ -11,8 +11,19 @@ from typing import Any
 import msgspec
 
 from gateway.simulator.errors import Cause, decoding_error
+from gateway.simulator.scheduling import quantities
 
-__all__ = ["FREE_ITEM", "canonical", "checked", "decoded", "item_of", "member_of", "rules_broken"]
+__all__ = [
+    "FREE_ITEM",
+    "NOT_CHECKED",
+    "canonical",
+    "checked",
+    "decoded",
+    "has_rules",
+    "item_of",
+    "member_of",
+    "rules_broken",
+]
 
 Schema = dict[str, Any]
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -56,18 +67,25 @@ class _Reader:
         self._typed = typed
         self.unknown: list[str] = []
 
-    def read(self, value: Any, schema: Schema, path: tuple[str, ...], struct: str) -> Any:
-        if self._typed:
+    def read(self, value: Any, schema: Schema, path: tuple[str, ...], struct: str, *, checked: bool = False) -> Any:
+        if path == ("metadata",) and not self._typed and "x-struct" in schema:  # every kind's own, of Go's type
+            meta = _Reader(self._kind, self._version, True)
+            out = meta.read(value, schema, (), "")
+            self.unknown += [f"metadata.{field}" for field in meta.unknown]
+            return out
+        if self._typed and not checked:
             self._check(value, schema, path, struct)
         if isinstance(value, dict) and schema is not FREE_ITEM:
-            return self._object(value, schema, path)
+            return self._object(value, schema, path, struct)
         if isinstance(value, list) and "items" in schema:
             items = schema["items"]
             inner = items.get("x-struct", struct)
             return [self.read(item, items, (*path[:-1], f"{path[-1]}[{i}]"), inner) for i, item in enumerate(value)]
+        if schema.get("format") == "quantity" and isinstance(value, str | int | float):
+            return quantities.canonical(value)
         return value
 
-    def _object(self, value: dict[str, Any], schema: Schema, path: tuple[str, ...]) -> dict[str, Any]:
+    def _object(self, value: dict[str, Any], schema: Schema, path: tuple[str, ...], holder: str) -> dict[str, Any]:
         out: dict[str, Any] = {}
         struct = schema.get("x-struct", "")
         for key, inner in value.items():
@@ -77,7 +95,10 @@ class _Reader:
                 continue
             if inner is None and known is not FREE_ITEM and not known.get("nullable"):
                 continue
-            read = self.read(inner, known, (*path, key), struct)
+            is_member = key in (schema.get("properties") or {})
+            if self._typed and not is_member:  # Go names the map, not its key
+                self._check(inner, known, path, holder)
+            read = self.read(inner, known, (*path, key), struct, checked=not is_member)
             if not (self._typed and _vanishes(read, known)):
                 out[key] = read
         if not self._typed:
@@ -95,6 +116,8 @@ class _Reader:
             fits = False
         if fits and schema.get("format") == "microtime":
             self._check_time(value)
+        if fits and schema.get("format") == "byte" and (at := _not_base64(value)) is not None:
+            raise decoding_error(self._kind, self._version, f"illegal base64 data at input byte {at}")
         if fits:
             return
         shown = f"number {value}" if isinstance(value, int | float) and not isinstance(value, bool) and wanted == "integer" else _GO_TYPES.get(_type_of(value), "null")  # fmt: skip
@@ -109,6 +132,17 @@ class _Reader:
             rest = value[19:] if len(value) > 19 else value
             why = f'parsing time "\\"{value}\\"" as "{_MICRO_TIME}": cannot parse "{rest}\\"" as ".000000"'
             raise decoding_error(self._kind, self._version, why)
+
+
+def _not_base64(text: str) -> int | None:
+    """Where the text is no base64, as Go's decoder counts; None if it is."""
+    bare = text.replace("\n", "").replace("\r", "")
+    found = re.match(r"[A-Za-z0-9+/]*", bare)
+    end = found.end() if found else 0
+    padding = bare[end:]
+    if padding in ("", "=", "==") and len(bare) % 4 == 0:
+        return None
+    return end if padding and padding[0] != "=" else len(bare) // 4 * 4
 
 
 def _vanishes(value: Any, schema: Schema) -> bool:
@@ -184,6 +218,20 @@ def _bounds(value: Any, schema: Schema, path: str) -> list[Cause]:
         if "maximum" in schema and value > schema["maximum"]:
             causes.append(_wrong(path, value, f"should be less than or equal to {schema['maximum']}"))
     return causes
+
+
+NOT_CHECKED: Cause = (
+    "FieldValueInvalid",
+    "<nil>",
+    "Invalid value: null: some validation rules were not checked because the object was invalid; "
+    "correct the existing errors to complete validation",
+)
+
+
+def has_rules(schema: Schema) -> bool:
+    """Whether any part of it has rules in CEL."""
+    inner = [*(schema.get("properties") or {}).values(), schema.get("items"), schema.get("additionalProperties")]
+    return bool(schema.get("x-kubernetes-validations")) or any(has_rules(s) for s in inner if isinstance(s, dict))
 
 
 def rules_broken(new: Any, old: Any, schema: Schema, path: str = "") -> list[Cause]:

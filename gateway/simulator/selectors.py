@@ -21,6 +21,8 @@ _EQUALS = re.compile(rf"({_KEY})\s*(==|=|!=)\s*([-\w.]*)")
 
 def label_selector(text: str) -> Matcher:
     """`a=b,c!=d,e,!f,g in (x,y),h notin (z)`. Raises ApiError (400)."""
+    if text.lstrip().startswith("("):
+        raise bad_request("found '(', expected: !, identifier, or 'end of string'")
     tests = [_label_test(part.strip()) for part in _parts(text) if part.strip()]
     return lambda obj: all(test(obj["metadata"].get("labels") or {}) for test in tests)
 
@@ -46,7 +48,22 @@ def _label_test(part: str) -> Test:
     if found := _EXISTS.fullmatch(part):
         negative, key = found.groups()
         return lambda labels: (key in labels) != bool(negative)
+    if found := re.fullmatch(rf"({_KEY})\s*([<>])\s*([-\w.]*)", part):
+        key, operator, value = found.groups()
+        if not re.fullmatch(r"-?\d+", value):
+            why = f"Invalid value: \"{value}\": for 'Gt', 'Lt' operators, the value must be an integer"
+            raise bad_request(f"unable to parse requirement: values[0]: {why}")
+        limit = int(value)
+        return lambda labels: _beyond(labels.get(key), limit, operator)
+    if re.fullmatch(rf"{_KEY}\s*(==|=|!=)\s*[-\w.]*\s*[=!].*", part):
+        raise bad_request("found '=', expected: ',' or 'end of string'")
     raise bad_request(f"unable to parse requirement: {_why(part)}")
+
+
+def _beyond(value: str | None, limit: int, operator: str) -> bool:
+    if value is None or not re.fullmatch(r"-?\d+", value):
+        return False
+    return int(value) > limit if operator == ">" else int(value) < limit
 
 
 def _why(part: str) -> str:

@@ -9,18 +9,23 @@ import contextlib
 import hmac
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from dataclasses import replace
 from typing import Any
 
 from gateway.simulator import discovery
-from gateway.simulator.errors import ApiError, TextError, method_not_allowed, unknown_resource
+from gateway.simulator.errors import ApiError, TextError, conflict, method_not_allowed, unknown_resource
+from gateway.simulator.fairness import Fairness, TooManyRequestsError
 from gateway.simulator.faults import Faults
 from gateway.simulator.objects import Objects
 from gateway.simulator.reads import Reads, selected
 from gateway.simulator.requests import Request, Target, check_body, parse_target
 from gateway.simulator.responses import Answer, Send, of_error, send_answer
+from gateway.simulator.reviews import Reviews, Tokens
+from gateway.simulator.rights import Asked, Rights
 from gateway.simulator.subresources import Logs, Subresources
 from gateway.simulator.versions import check_watch
 from gateway.simulator.watches import BOOKMARK_EVERY_S, Watch, watch
+from gateway.simulator.webhooks import Review, Webhooks
 from gateway.simulator.writes import Writes
 
 __all__ = ["Server"]
@@ -28,6 +33,9 @@ __all__ = ["Server"]
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
+Verb = Callable[[Request, Target], Answer]
+
+_REVIEWS = 5
 _WATCH_S = 1800.0
 _OPEN_PATHS = ("/healthz", "/livez", "/readyz", "/version")
 
@@ -51,7 +59,12 @@ class Server:
         self._faults = faults or Faults()
         self._reads = Reads(objects)
         self._writes = Writes(objects)
+        self._tokens = Tokens(token, objects)
+        self._rights = Rights(objects)
+        self._reviews = Reviews(objects, self._tokens, self._rights)
         self._subresources = Subresources(objects, logs)
+        self._webhooks = Webhooks(objects)
+        self._fairness = Fairness(objects)
         self._bookmark_every_s = bookmark_every_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,12 +78,20 @@ class Server:
             self._check_origin(request)
             self._authenticate(request)
             await self._misbehave()
-            if (lines := self._lines(request)) is not None:
+            with self._fairness.seated(request):
+                lines = self._lines(request)
+                if lines is None:
+                    answer = await self._answer(request)
+            if lines is not None:
                 await self._stream(lines, receive, send)
                 return
-            answer = await self._answer(request)
+        except TooManyRequestsError as error:
+            uids = ((b"flowschema", error.schema), (b"prioritylevel", error.level))
+            headers = [(b"x-kubernetes-pf-" + what + b"-uid", uid.encode()) for what, uid in uids]
+            answer = replace(of_error(error), headers=headers)
         except ApiError as error:
             answer = of_error(error, retry_after_s=self._faults.retry_after_s)
+            answer = replace(answer, warnings=request.warnings)
         except Exception:
             log.exception("%s %s failed", request.method, request.path)
             answer = of_error(ApiError(500, "InternalError", "Internal error occurred"))
@@ -93,7 +114,10 @@ class Server:
             return
         given = request.headers.get("authorization", "").removeprefix("Bearer ")
         if not hmac.compare_digest(given.encode(), self._token.encode()):
-            raise ApiError(401, "Unauthorized", "Unauthorized")
+            user = self._tokens.user(given)
+            if user is None:
+                raise ApiError(401, "Unauthorized", "Unauthorized")
+            request.user = user
 
     async def _misbehave(self) -> None:
         if self._faults.latency_s:
@@ -107,7 +131,14 @@ class Server:
             if request.method not in ("GET", "HEAD"):
                 raise method_not_allowed()
             return Answer(200, found)
+        if (review := self._reviews.answer(request)) is not None:
+            return review
         target = parse_target(request.path, self._objects.kinds)
+        self._rights.check(request.user, Asked.of(request, target))
+        if target.subresource == "token" and target.kind.plural == "serviceaccounts":
+            return self._reviews.token(request, target)
+        if target.subresource and target.kind.custom:
+            self._objects.get(target.kind.plural, target.namespace, target.name)
         if target.subresource and not (target.subresource == "status" and target.kind.status):
             special = self._subresources.answer(request, target)
             if special is None:
@@ -129,7 +160,34 @@ class Server:
         found = verbs.get((method, bool(name)))
         if found is None or (target.subresource and method not in ("PUT", "PATCH")):
             raise method_not_allowed()
-        return found(request, target)
+        operation = {"POST": "CREATE", "DELETE": "DELETE"}.get(method, "UPDATE")
+        if (name or method == "POST") and self._webhooks.concern(target.kind, operation, target.subresource):
+            answer = await self._reviewed(found, operation, request, target)
+        else:
+            answer = found(request, target)
+        if isinstance(answer.body, dict):
+            return replace(answer, body=self._reads.shown(request, target.kind, answer.body))
+        return answer
+
+    async def _reviewed(self, write: Verb, operation: str, request: Request, target: Target) -> Answer:
+        """Writes what webhooks have admitted, which is what is there then: they are asked again if that has changed."""
+        dry = replace(request, query={**request.query, "dryRun": "All"})
+        place = target.kind.plural, target.namespace if target.kind.namespaced else "", target.name
+        for _ in range(_REVIEWS):
+            old = self._objects.find(*place)
+            new = None if operation == "DELETE" else write(dry, target).body
+            asked_dry = request.dry_run("CreateOptions")
+            if operation == "UPDATE" and old is None:
+                operation = "CREATE"  # an apply
+            review = Review(target.kind, operation, target.namespace, new, old, target.subresource, asked_dry)
+            await self._webhooks.mutate(review)
+            if new is not None:
+                review.new = write(replace(dry, admitted=review.new), target).body
+            await self._webhooks.validate(review)
+            if self._objects.find(*place) is old:
+                answer = write(replace(request, admitted=review.new), target)
+                return replace(answer, warnings=[*answer.warnings, *review.warnings])
+        raise conflict(target.kind.plural, target.kind.group, target.name, "it changed too often while it was admitted")
 
     # Watching
 
@@ -140,6 +198,7 @@ class Server:
         target = parse_target(request.path, self._objects.kinds)
         if target.name:
             return None
+        self._rights.check(request.user, Asked.of(request, target))
         check_watch(request)
         matches = selected(request, target.kind)
         asked = Watch(
@@ -147,7 +206,7 @@ class Server:
             target.namespace,
             matches,
             version=request.query.get("resourceVersion", ""),
-            timeout_s=float(request.query.get("timeoutSeconds") or _WATCH_S),
+            timeout_s=float(request.whole("timeoutSeconds") or _WATCH_S),
             bookmarks=request.flag("allowWatchBookmarks"),
             initial_events=request.flag("sendInitialEvents"),
             mixed_up=self._faults.mixed_up,

@@ -3,7 +3,18 @@
 from collections.abc import Callable
 from typing import Any
 
-from gateway.simulator.errors import ApiError, conflict, invalid, method_not_allowed, unsupported_media
+from gateway.simulator.budgets import spend
+from gateway.simulator.errors import (
+    ApiError,
+    bad_request,
+    conflict,
+    decoding_error,
+    invalid,
+    method_not_allowed,
+    not_decodable,
+    unsupported_media,
+)
+from gateway.simulator.gojson import go_type
 from gateway.simulator.objects import Objects
 from gateway.simulator.ownership import Claim, Path, applied, claims_of, written
 from gateway.simulator.patches import json_patch, merge_patch
@@ -36,9 +47,12 @@ class Subresources:
             return None
         if method != ("GET" if name == "log" else "POST"):
             raise method_not_allowed()
+        if name == "binding" and (request.mapping().get("metadata") or {}).get("name") != target.name:
+            raise bad_request("name in URL does not match name in Binding object")
         pod = self._objects.get("pods", target.namespace, target.name)
         if name == "log":
-            return Answer(200, self._log(request, pod))
+            log = self._log(request, pod)
+            return Answer(200 if pod["spec"].get("nodeName") else 204, log)
         return self._evict(request, pod) if name == "eviction" else self._bind(request, pod)
 
     def _log(self, request: Request, pod: Obj) -> str:
@@ -48,13 +62,15 @@ class Subresources:
             shown = " ".join(names)
             text = f"a container name must be specified for pod {pod['metadata']['name']}, choose one of: [{shown}]"
             raise ApiError(400, "BadRequest", text)
+        if container not in [*names, *(c["name"] for c in pod["spec"].get("initContainers") or ())]:
+            raise bad_request(f"container {container} is not valid for pod {pod['metadata']['name']}")
         written_bytes = self._logs(pod, container) if self._logs else b""
-        if limit := int(request.query.get("limitBytes") or 0):
+        if limit := request.whole("limitBytes"):
             written_bytes = written_bytes[:limit]
         text = written_bytes.decode("utf-8", "replace")
         if "tailLines" not in request.query:
             return text
-        lines = int(request.query["tailLines"])
+        lines = request.whole("tailLines")
         return "".join(text.splitlines(keepends=True)[-lines:]) if lines else ""
 
     def _evict(self, request: Request, pod: Obj) -> Answer:
@@ -63,16 +79,15 @@ class Subresources:
         meta, status = pod["metadata"], pod.get("status") or {}
         if request.dry_run("CreateOptions", options.get("dryRun")):
             return Answer(201, _SUCCESS)
+        self._objects.check_preconditions(self._objects.kind("pods"), pod, *_preconditions(options))
+        spend(self._objects, pod)
         others = [c for c in status.get("conditions") or () if c["type"] != "DisruptionTarget"]
         reason = {"reason": "EvictionByEvictionAPI", "message": "Eviction API: evicting"}
         condition = {"type": "DisruptionTarget", "status": "True", "lastTransitionTime": self._objects.now(), **reason}
         changed = {**pod, "status": {**status, "conditions": [*others, condition]}}
         self._objects.update("pods", changed, subresource="status")
         grace = options.get("gracePeriodSeconds")
-        uid = (options.get("preconditions") or {}).get("uid")
-        self._objects.delete(
-            "pods", meta["namespace"], meta["name"], uid=uid, grace_s=None if grace is None else float(grace)
-        )
+        self._objects.delete("pods", meta["namespace"], meta["name"], grace_s=None if grace is None else float(grace))
         return Answer(201, _SUCCESS)
 
     def _bind(self, request: Request, pod: Obj) -> Answer:
@@ -96,9 +111,11 @@ class Subresources:
         asked, given = _asked(request, _scale_of(obj, target))
         replicas = (asked.get("spec") or {}).get("replicas", 0)
         if not isinstance(replicas, int) or isinstance(replicas, bool):
-            text = 'Scale in version "v1" cannot be handled as a Scale: json: cannot unmarshal string into Go struct field ScaleSpec.spec.replicas of type int32'
-            raise ApiError(400, "BadRequest", text)
-        if replicas < 0:
+            why = (
+                f"json: cannot unmarshal {go_type(replicas)} into Go struct field ScaleSpec.spec.replicas of type int32"
+            )
+            raise not_decodable(asked, why) if request.method == "PATCH" else decoding_error("Scale", "v1", why)
+        if replicas < 0 and not target.kind.custom:
             text = f"Invalid value: {replicas}: must be greater than or equal to 0"
             raise invalid("Scale", "autoscaling", target.name, [("FieldValueInvalid", "spec.replicas", text)])
         path = (target.kind.scale or ("",))[0].strip(".").split(".")
@@ -117,7 +134,8 @@ class Subresources:
         field: Path = tuple(f"f:{step}" for step in path)
         is_apply = request.content_type == "application/apply-patch+yaml"
         operation = "Apply" if is_apply else "Update"
-        claim = Claim(request.manager, operation, target.kind.api_version, "scale", self._objects.now())
+        moment = "" if target.kind.custom else self._objects.now()  # a real server forgets it there
+        claim = Claim(request.manager, operation, target.kind.api_version, "scale", moment)
         live = {field: reach(obj, ".".join(path)) or 0}
         wanted = {field: replicas}
         claims = claims_of(obj)
@@ -136,11 +154,16 @@ class Subresources:
             raise
 
 
+def _preconditions(options: Obj) -> tuple[str | None, str | None]:
+    given = options.get("preconditions") or {}
+    return given.get("uid"), given.get("resourceVersion")
+
+
 def _asked(request: Request, scale: Obj) -> tuple[Obj, Obj]:
     """The Scale the request wants, and the metadata it gave itself."""
     type_ = request.content_type
     if request.method == "PUT":
-        body = request.object()
+        body = request.mapping()
         return body, body.get("metadata") or {}
     if type_ == "application/json-patch+json":
         return json_patch(scale, request.decoded()), {}

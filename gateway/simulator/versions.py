@@ -2,14 +2,17 @@
 
 import base64
 import binascii
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import msgspec
 
-from gateway.simulator.errors import ApiError, bad_request
+from gateway.simulator.errors import ApiError, Cause, bad_request, invalid
+from gateway.simulator.gojson import why_not
 from gateway.simulator.requests import Request, invalid_option
 
-__all__ = ["Position", "check_list", "check_watch", "number", "too_new"]
+__all__ = ["Position", "check_list", "check_watch", "no_version", "number", "too_new"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,9 @@ class Position:
             found = msgspec.json.decode(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
             return Position(int(found["rv"]), str(found["start"]).removesuffix("\0"))
         except (ValueError, KeyError, TypeError, binascii.Error) as error:
-            raise bad_request(f"continue key is not valid: {error}") from None
+            with contextlib.suppress(ValueError):
+                error = ValueError(why_not(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))) or error)
+            raise bad_request(f"invalid continue token: continue key is not valid: {error}") from None
 
 
 def number(text: str) -> int:
@@ -41,6 +46,12 @@ def number(text: str) -> int:
         why = f'Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
         raise bad_request(f"invalid resource version: resourceVersion: {why}")
     return int(text)
+
+
+def no_version(version: str) -> ApiError:
+    """A get or a watch of a version that is no number; a list of it is a 400."""
+    why = f'strconv.ParseUint: parsing "{version}": invalid syntax'
+    return ApiError(500, "", f'resourceVersion: Invalid value: "{version}": {why}')
 
 
 def too_new(version: int, current: int) -> ApiError:
@@ -71,16 +82,22 @@ def check_list(request: Request) -> None:
         raise invalid_option("ListOptions", "resourceVersionMatch", text)
 
 
+def _not_older_than(match: str) -> Iterator[Cause]:
+    text = "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+    yield ("FieldValueForbidden", "resourceVersionMatch", text)
+    if match:
+        text = f'Unsupported value: "{match}": supported values: "NotOlderThan"'
+        yield ("FieldValueNotSupported", "resourceVersionMatch", text)
+
+
 def check_watch(request: Request) -> None:
     """Raises ApiError: 422 for parameters that do not go together, 500 for a version that is no number."""
     version, match = request.query.get("resourceVersion", ""), request.query.get("resourceVersionMatch", "")
     if "sendInitialEvents" in request.query:
         if match != "NotOlderThan":
-            text = "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
-            raise invalid_option("ListOptions", "resourceVersionMatch", text)
+            raise invalid("ListOptions", "meta.k8s.io", "", list(_not_older_than(match)))
     elif match:
         text = "Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
         raise invalid_option("ListOptions", "resourceVersionMatch", text)
     if version and not version.isdecimal():
-        why = f'strconv.ParseUint: parsing "{version}": invalid syntax'
-        raise ApiError(500, "", f'resourceVersion: Invalid value: "{version}": {why}')
+        raise no_version(version)

@@ -6,16 +6,27 @@ from typing import Any
 
 import msgspec
 
-from gateway.simulator.errors import ApiError, bad_request, conflict, decoding_error, invalid, unsupported_media
+from gateway.simulator.errors import (
+    ApiError,
+    Undecodable,
+    bad_request,
+    conflict,
+    invalid,
+    method_not_allowed,
+    not_decodable,
+    unsupported_media,
+    unsupported_patch,
+)
+from gateway.simulator.gojson import go_type
 from gateway.simulator.kinds import Kind
 from gateway.simulator.objects import Objects
 from gateway.simulator.ownership import MANAGERS, Claim, applied, claims_of, entries, fields, written
 from gateway.simulator.patches import apply_merge, json_patch, merge_patch, strategic_patch, without
-from gateway.simulator.reads import selected
+from gateway.simulator.reads import list_of, selected
 from gateway.simulator.requests import Request, Target, check_size, invalid_option
 from gateway.simulator.responses import Answer, encode
 from gateway.simulator.schemas import decoded
-from gateway.simulator.validation import containers
+from gateway.simulator.validation import containers, metadata, pods
 
 __all__ = ["Writes"]
 
@@ -24,6 +35,8 @@ Obj = dict[str, Any]
 _PATCHES = ("application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml")
 _STRATEGIC = "application/strategic-merge-patch+json"
 _OWN_STATUS = ("deployments", "replicasets", "pods")
+_VALIDATIONS = ("", "Ignore", "Strict", "Warn")
+_OPTIONS = {"POST": "CreateOptions", "PUT": "UpdateOptions", "PATCH": "PatchOptions"}
 _MUST_HAVE_VERSION = ("leases",)
 
 
@@ -35,7 +48,7 @@ class Writes:
     # Creating and replacing
 
     def create(self, request: Request, target: Target) -> Answer:
-        obj, kind = request.object(), target.kind
+        obj, kind = request.object(target.kind), target.kind
         dry = request.dry_run("CreateOptions")
         _check_type(obj, kind)
         meta = {**(obj.get("metadata") or {})}
@@ -50,19 +63,18 @@ class Writes:
         if kind.plural in _OWN_STATUS:
             obj.pop("status", None)
         read, warnings = self._read(request, kind, {**obj, "metadata": meta})
+        read = request.admitted or read
         made = self._objects.create(kind.plural, read, dry_run=dry, managed=self._written_by(request, target))
         if kind.plural == "controllerrevisions" and not dry:
             self._seal(request, made)
         return Answer(201, made, warnings)
 
     def replace(self, request: Request, target: Target) -> Answer:
-        obj, kind = request.object(), target.kind
+        obj, kind = request.object(target.kind), target.kind
         dry = request.dry_run("UpdateOptions")
         _check_type(obj, kind)
         meta = {**(obj.get("metadata") or {})}
-        if meta.get("name") not in (None, "", target.name):
-            text = f"the name of the object ({meta['name']}) does not match the name on the URL ({target.name})"
-            raise bad_request(text)
+        _check_place(meta, target)
         old = self._objects.get(kind.plural, target.namespace, target.name)
         if not meta.get("resourceVersion") and (kind.custom or kind.plural in _MUST_HAVE_VERSION):
             cause = (
@@ -70,7 +82,7 @@ class Writes:
                 "metadata.resourceVersion",
                 "Invalid value: 0: must be specified for an update",
             )
-            raise invalid(kind.qualified, "", target.name, [cause])
+            raise invalid(kind.plural, kind.group, target.name, [cause])
         meta |= {"name": target.name, "namespace": target.namespace}
         if MANAGERS not in meta and MANAGERS in old["metadata"]:
             meta[MANAGERS] = old["metadata"][MANAGERS]
@@ -85,23 +97,37 @@ class Writes:
             return self._apply(request, target)
         supported = _PATCHES if target.kind.custom else (*_PATCHES, _STRATEGIC)
         if type_ not in supported:
-            raise unsupported_media(*supported)
+            raise unsupported_patch(*supported, custom=target.kind.custom)
+        if "force" in request.query:
+            raise invalid_option("PatchOptions", "force", "Forbidden: may not be specified for non-apply patch")
         dry = request.dry_run("PatchOptions")
         old = self._objects.get(plural, target.namespace, target.name)
-        patch = request.decoded()
+        patch = request.decoded("{}" if type_ == _STRATEGIC else "error decoding patch: {}")
         if type_ == "application/json-patch+json":
             new = json_patch(old, patch)
+        elif patch is None and type_ != _STRATEGIC:
+            raise bad_request("Invalid JSON Patch")
         elif not isinstance(patch, dict):
-            raise bad_request(
-                "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}"
-            )
+            said = f"json: cannot unmarshal {go_type(patch)} into Go value of type map[string]interface {{}}"
+            raise bad_request(f"error decoding patch: {said}")
         elif type_ == _STRATEGIC:
             new = strategic_patch(old, patch, target.kind.schema)
         else:
             new = merge_patch(old, patch)
         given = patch.get("metadata") if isinstance(patch, dict) else None
-        new = _identified(new, old, given if isinstance(given, dict) else {})
-        return self._update(request, target, old, new, dry=dry)
+        _check_place(new.get("metadata") or {}, target)
+        given = given if isinstance(given, dict) else {}
+        if given.get("uid") not in (None, "", old["metadata"]["uid"]):
+            cause = ("FieldValueInvalid", "metadata.uid", f'Invalid value: "{given["uid"]}": field is immutable')
+            raise invalid(target.kind.kind, target.kind.group, target.name, [cause, cause])
+        identified = _identified(new, old, given)
+        if not target.kind.custom and new.get("kind") != target.kind.kind:
+            why = f"couldn't convert a {new.get('kind')} to a {target.kind.kind}"
+            raise not_decodable(new, why)
+        try:
+            return self._update(request, target, old, identified, dry=dry)
+        except Undecodable as error:
+            raise not_decodable(new, error.why) from None
 
     def _apply(self, request: Request, target: Target) -> Answer:
         if not request.query.get("fieldManager"):
@@ -109,8 +135,13 @@ class Writes:
                 "PatchOptions", "fieldManager", "Required value: is required for apply patch", "FieldValueRequired"
             )
         dry, kind = request.dry_run("PatchOptions"), target.kind
-        intent = request.mapping()
-        _check_type(intent, kind)
+        intent = request.decoded()
+        if not isinstance(intent, dict):
+            said = f"json: cannot unmarshal {go_type(intent)} into Go value of type map[string]interface {{}}"
+            raise bad_request(f"error decoding YAML: error unmarshaling JSON: while decoding JSON: {said}")
+        if (intent.get("apiVersion"), intent.get("kind")) != (kind.api_version, kind.kind):
+            group = intent.get("apiVersion") or "/"
+            raise bad_request(f"invalid object type: {group}, Kind={intent.get('kind') or ''}")
         given = intent.get("metadata") or {}
         if given.get(MANAGERS):
             raise bad_request("metadata.managedFields must be nil")
@@ -118,11 +149,13 @@ class Writes:
         if old is None and given.get("uid"):
             text = f"uid mismatch: the provided object specified uid {given['uid']}, and no existing object was found"
             raise conflict(kind.plural, kind.group, target.name, text)
-        read, warnings = self._read(request, kind, intent)
+        read, warnings = self._read(request, kind, intent, applied=True)
         meta = {k: v for k, v in (read.get("metadata") or {}).items() if k not in ("resourceVersion", "uid")}
         read = {**read, "metadata": meta}
         managed, new = self._applied_by(request, target, read, old)
+        _check_place(given, target)
         new["metadata"] = {**new["metadata"], "name": target.name, "namespace": target.namespace}
+        new = request.admitted or new
         if old is None:
             made = self._objects.create(kind.plural, new, dry_run=dry, managed=managed)
             return Answer(201, made, warnings)
@@ -138,23 +171,21 @@ class Writes:
         obj = self._objects.get(target.kind.plural, target.namespace, target.name)
         if options["dry"]:
             self._objects.check_preconditions(target.kind, obj, options["uid"], options["resource_version"])
-            return Answer(200, obj)
+            return Answer(
+                200, self._objects.shown_deleted(target.kind, obj, options["grace_s"]) or _deleted(target, obj)
+            )
         how = {key: value for key, value in options.items() if key != "dry"}
         gone = self._objects.delete(target.kind.plural, target.namespace, target.name, **how)
-        if target.kind.plural == "pods" or gone["metadata"].get("deletionTimestamp"):
+        if gone["metadata"].get("deletionTimestamp"):
             return Answer(200, gone)
-        details = {
-            "name": target.name,
-            "group": target.kind.group,
-            "kind": target.kind.plural,
-            "uid": gone["metadata"]["uid"],
-        }
-        details = {key: value for key, value in details.items() if value}
-        body = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
-        return Answer(200, body)
+        if target.kind.plural == "pods":
+            return Answer(200, self._objects.shown_deleted(target.kind, gone, 0) or gone)
+        return Answer(200, _deleted(target, gone))
 
     def delete_collection(self, request: Request, target: Target) -> Answer:
         options, kind = _options(request), target.kind
+        if "deletecollection" not in kind.verbs:
+            raise method_not_allowed()
         matches = selected(request, kind)
         found = [obj for obj in self._objects.list(kind.plural, target.namespace or None) if matches(obj)]
         for obj in () if options["dry"] else found:
@@ -164,33 +195,46 @@ class Writes:
                     kind.plural, meta.get("namespace", ""), meta["name"],
                     propagation=options["propagation"], grace_s=options["grace_s"],
                 )  # fmt: skip
-        metadata = {"resourceVersion": str(self._objects.version)}
-        return Answer(
-            200, {"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": metadata, "items": found}
-        )
+        return Answer(200, list_of(kind, found, {"resourceVersion": str(self._objects.version)}))
 
     # How
 
     def _update(self, request: Request, target: Target, old: Obj, new: Obj, *, dry: bool) -> Answer:
         kind = target.kind
+        if kind.custom:
+            _check_type(new, kind)
         read, warnings = self._read(request, kind, new)
         if kind.plural == "controllerrevisions" and old["metadata"]["uid"] in self._sealed:
-            shown = msgspec.json.encode(old.get("data")).decode()
+            shown = msgspec.json.encode(read.get("data")).decode()
             cause = ("FieldValueInvalid", "data", f"Invalid value: {shown}: field is immutable")
             raise invalid(kind.kind, kind.group, target.name, [cause])
-        managed = self._written_by(request, target)
+        if kind.plural == "pods" and (read.get("spec") or {}).get("nodeName") != old["spec"].get("nodeName"):
+            cause = ("FieldValueForbidden", "spec", pods.IMMUTABLE)  # the scheduler's way is the binding
+            raise invalid(kind.kind, kind.group, target.name, [cause])
+        managed, read = self._written_by(request, target), request.admitted or read
         changed = self._objects.update(kind.plural, read, subresource=target.subresource, dry_run=dry, managed=managed)
         return Answer(200, changed, warnings)
 
-    def _read(self, request: Request, kind: Kind, obj: Obj) -> tuple[Obj, list[str]]:
-        """The object as it is stored, and warnings. Raises ApiError (400, 413, 500)."""
+    def _read(self, request: Request, kind: Kind, obj: Obj, *, applied: bool = False) -> tuple[Obj, list[str]]:
+        """The object as it is stored, and warnings. Raises ApiError (400, 413, 422, 500)."""
+        wanted = request.query.get("fieldValidation") or "Warn"
+        if wanted not in _VALIDATIONS[1:]:
+            shown = ", ".join(f'"{value}"' for value in _VALIDATIONS)
+            text = f'Unsupported value: "{wanted}": supported values: {shown}'
+            raise invalid_option(_OPTIONS[request.method], "fieldValidation", text, "FieldValueNotSupported")
         read, unknown = decoded(obj, kind.schema, kind=kind.kind, version=kind.version, typed=not kind.custom)
-        warnings = [f'unknown field "{path}"' for path in dict.fromkeys(unknown)]
-        wanted = request.query.get("fieldValidation", "Warn")
+        if unknown and applied:
+            what = f"failed to create typed patch object ({_place(obj)}; {kind.api_version}, Kind={kind.kind})"
+            raise ApiError(500, "", f"{what}: .{unknown[0]}: field not declared in schema")
+        twice = request.duplicates() if wanted != "Ignore" and request.method in ("POST", "PUT") else []
+        unknown = sorted(dict.fromkeys(unknown)) if kind.custom else list(dict.fromkeys(unknown))
+        warnings = [f'unknown field "{path}"' for path in unknown] + [f'duplicate field "{path}"' for path in twice]
         if warnings and wanted == "Strict":
-            raise decoding_error(kind.kind, kind.version, "strict decoding error: " + ", ".join(warnings))
+            raise Undecodable(kind.kind, kind.version, "strict decoding error: " + ", ".join(warnings))
         check_size(read)
         warnings = warnings if wanted == "Warn" else []
+        warnings += metadata.warnings(read.get("metadata") or {})
+        request.warnings = warnings  # a refusal carries them too
         if kind.plural == "deployments":
             pod = ((read.get("spec") or {}).get("template") or {}).get("spec") or {}
             warnings += containers.warnings(pod, "spec.template.spec")
@@ -213,8 +257,12 @@ class Writes:
         claim = Claim(request.manager, "Update", kind.api_version, subresource, self._moment())
 
         def managed(new: Obj, old: Obj | None) -> Obj:
+            if old is not None and not claims_of(old) and not claims_of(new):
+                return new  # who manages nothing yet is asked again by the first apply only
             shown = [
-                fields(obj, kind.schema, subresource=subresource, status=kind.status) if obj else {}
+                fields(obj, kind.schema, subresource=subresource, status=kind.status, added=True, custom=kind.custom)
+                if obj
+                else {}
                 for obj in (old, new)
             ]
             return with_claims(new, written(claims_of(new), claim, *shown))
@@ -242,7 +290,20 @@ def with_claims(obj: Obj, claims: list[Claim]) -> Obj:
 
 def _options(request: Request) -> dict[str, Any]:
     """DeleteOptions out of the body and the query. Raises ApiError (422)."""
+    if request.body and request.content_type not in ("", "application/json", "application/yaml"):
+        raise unsupported_media("application/json", "application/yaml", "application/vnd.kubernetes.protobuf")
     body: Mapping[str, Any] = request.mapping() if request.body.strip() else {}
+    if body.get("kind") not in (None, "", "DeleteOptions"):
+        where = 'scheme "pkg/runtime/scheme.go:111"'
+        raise bad_request(
+            f'no kind "{body["kind"]}" is registered for version "{body.get("apiVersion", "")}" in {where}'
+        )
+    if body.get("propagationPolicy") and body.get("orphanDependents") is not None:
+        text = (
+            f'Invalid value: "{body["propagationPolicy"]}": orphanDependents and deletionPropagation cannot be both set'
+        )
+        raise invalid_option("DeleteOptions", "propagationPolicy", text, "FieldValueInvalid")
+    request.whole("gracePeriodSeconds")
     preconditions = body.get("preconditions") or {}
     grace = body.get("gracePeriodSeconds", request.query.get("gracePeriodSeconds"))
     propagation = body.get("propagationPolicy") or request.query.get("propagationPolicy") or "Background"
@@ -258,19 +319,47 @@ def _options(request: Request) -> dict[str, Any]:
     }
 
 
+def _place(obj: Obj) -> str:
+    meta = obj.get("metadata") or {}
+    return f"{meta.get('namespace') or ''}/{meta.get('name') or ''}"
+
+
+def _check_place(meta: Obj, target: Target) -> None:
+    """An object may name its place, but no other than that of the path. Raises ApiError (400)."""
+    if meta.get("name") not in (None, "", target.name):
+        text = f"the name of the object ({meta['name']}) does not match the name on the URL ({target.name})"
+        raise bad_request(text)
+    if target.kind.namespaced and meta.get("namespace") not in (None, "", target.namespace):
+        raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
+
+
+def _deleted(target: Target, gone: Obj) -> Obj:
+    details = {
+        "name": target.name,
+        "group": target.kind.group,
+        "kind": target.kind.plural,
+        "uid": gone["metadata"]["uid"],
+    }
+    details = {key: value for key, value in details.items() if value}
+    return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
+
+
 def _check_type(obj: Obj, kind: Kind) -> None:
-    version, name = obj.get("apiVersion"), obj.get("kind")
-    if kind.custom and not name:
-        shown = msgspec.json.encode(obj).decode()
-        text = (
-            f"the object provided is unrecognized (must be of type {kind.kind}): Object 'Kind' is missing in '{shown}'"
-        )
-        raise bad_request(text)
-    if version not in (None, "", kind.api_version):
-        text = f"the API version in the data ({version}) does not match the expected API version ({kind.api_version})"
-        raise bad_request(text)
-    if name not in (None, "", kind.kind):
+    """Raises ApiError (400, of a custom kind 422) for an object of another kind."""
+    version, name = obj.get("apiVersion") or kind.api_version, obj.get("kind") or kind.kind
+    if version != kind.api_version:
+        if kind.custom:
+            text = (
+                f"the API version in the data ({version}) does not match the expected API version ({kind.api_version})"
+            )
+            raise bad_request(text)
+        why = f'no kind "{name}" is registered for version "{version}" in scheme "pkg/runtime/scheme.go:111"'
+        raise bad_request(f'{name} in version "{version.rpartition("/")[2]}" cannot be handled as a {kind.kind}: {why}')
+    if name != kind.kind and not kind.custom:
         raise bad_request(f"the kind in the data ({name}) does not match the expected kind ({kind.kind})")
+    if name != kind.kind:
+        cause = ("FieldValueInvalid", "kind", f'Invalid value: "{name}": must be {kind.kind}')
+        raise invalid(name, kind.group, str((obj.get("metadata") or {}).get("name") or ""), [cause])
 
 
 def _identified(new: Obj, old: Obj, given: Obj) -> Obj:

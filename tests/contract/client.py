@@ -27,7 +27,7 @@ class Client:
     def __init__(self, url: str, token: str = "", ca: str | None = None) -> None:
         headers = {"User-Agent": "contract/1", **({"Authorization": f"Bearer {token}"} if token else {})}
         verify = ssl.create_default_context(cafile=ca) if ca else False
-        self.http = httpx.Client(base_url=url, headers=headers, verify=verify, trust_env=False, timeout=60)
+        self.http = httpx.Client(base_url=url, headers=headers, verify=verify, trust_env=False, timeout=30)
 
     def close(self) -> None:
         self.http.close()

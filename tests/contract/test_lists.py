@@ -68,16 +68,15 @@ def test_pages_over_all_namespaces_leave_nothing_out(kube: Client, ns: Paths, n:
     for name in (f"{n}", f"{n}-a", f"{n}0"):
         kube.post("/api/v1/namespaces", {"metadata": {"name": name}})
         make(kube, f"/api/v1/namespaces/{name}/configmaps", "x", "y")
-    whole = [
-        (i["metadata"]["namespace"], i["metadata"]["name"]) for i in kube.get("/api/v1/configmaps").json()["items"]
-    ]
-    paged, token = [], ""
+    paged, token, moment = [], "", ""
     while True:
         page = kube.get("/api/v1/configmaps", limit=1, **({"continue_": token} if token else {})).json()
         paged += [(i["metadata"]["namespace"], i["metadata"]["name"]) for i in page["items"]]
-        token = page["metadata"].get("continue")
+        token, moment = page["metadata"].get("continue"), page["metadata"]["resourceVersion"]
         if not token:
             break
+    at_once = kube.get("/api/v1/configmaps", resourceVersion=moment, resourceVersionMatch="Exact").json()["items"]
+    whole = [(i["metadata"]["namespace"], i["metadata"]["name"]) for i in at_once]
     assert sorted(paged) == sorted(whole)
     for name in (f"{n}", f"{n}-a", f"{n}0"):
         kube.delete(f"/api/v1/namespaces/{name}")

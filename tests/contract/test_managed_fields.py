@@ -95,7 +95,7 @@ def test_the_status_is_managed_apart_from_the_spec(kube: Client, ns: Paths, n: s
     kube.patch(f"{path}/status", {"status": {"note": "x"}}, fieldManager="watcher")
     entries = kube.get(path).json()["metadata"]["managedFields"]
     [entry] = [entry for entry in entries if entry["manager"] == "watcher"]
-    assert (entry["subresource"], entry["fieldsV1"]) == ("status", {"f:status": {"f:note": {}}})
+    assert (entry["subresource"], entry["fieldsV1"]) == ("status", {"f:status": {".": {}, "f:note": {}}})
 
 
 def test_a_put_without_managed_fields_keeps_them_and_takes_what_it_changes(kube: Client, ns: Paths, n: str) -> None:

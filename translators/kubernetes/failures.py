@@ -11,8 +11,11 @@ from typing import Any
 
 from translators.kubernetes.objects import Condition, ContainerStatus, Event, Pod, Terminated
 
-__all__ = ["CONDITIONS", "End", "container_end", "disruption", "launch_error", "pod_end", "recorded"]
+__all__ = ["CONDITIONS", "TELLING", "End", "container_end", "disruption", "launch_error", "pod_end", "recorded"]
 
+TELLING = frozenset(
+    {"Killing", "Unhealthy"}
+)  # the reasons of the events that say anything of a task, here or in its health
 CONDITIONS = {
     "TASK_FAILED": "Failed",
     "TASK_FINISHED": "Finished",

@@ -57,6 +57,7 @@ def _commands(item: Mapping[str, Any]) -> str:
     target = item.get("destPath") or basename(unquote(urlsplit(uri).path)) or "index.html"
     directory = dirname(target) or "."
     lines = [] if directory == "." else [f"mkdir -p {quote(directory)}"]
+    lines.append(f"echo {quote(f'Fetching {target}')}")  # its name and not its address, which may have a password
     lines.append(_download(uri, target))
     if item.get("executable"):
         lines.append(f"chmod +x {quote(target)}")

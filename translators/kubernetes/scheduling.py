@@ -14,7 +14,7 @@ __all__ = ["queue_reasons"]
 
 _HEAD = re.compile(r"^0/(\d+) nodes are available: (.*)$", re.DOTALL)
 _PART = re.compile(r"^(\d+) (.+)$", re.DOTALL)
-_TAIL = re.compile(r"[.,]?\s*(no new claims to deallocate|preemption):.*$", re.DOTALL | re.IGNORECASE)
+_TAIL = re.compile(r"[.,]?\s*(no new claims to deallocate, )?preemption:.*$", re.DOTALL | re.IGNORECASE)
 
 _REASONS = (
     ("insufficient cpu", "InsufficientCpus"),

@@ -7,6 +7,7 @@ nothing false.
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -48,7 +49,7 @@ def instance(
     """
     incarnation = _incarnation(pod, before)
     same = before if before and before.incarnation == incarnation else None
-    seen = _kept(pod, _retried(seen_state(pod, node, app=app, events=events, now=now), same), before)
+    seen = _kept(pod, node, _retried(seen_state(pod, node, app=app, events=events, now=now), same), before)
     checked = _has_checks(pod, app)
     results = _health(pod, seen, events, same) if checked else ()
     made = msgspec.structs.replace(
@@ -76,8 +77,10 @@ def _end_message(seen: State, same: Instance | None) -> str:
     return end.message if end else (same.end_message if same else "")
 
 
-def _kept(pod: Pod, seen: State, before: Instance | None) -> State:
-    """While a pod is being stopped its task is shown as it was before."""
+def _kept(pod: Pod, node: Node | None, seen: State, before: Instance | None) -> State:
+    """While a pod is being stopped its task is shown as it was before. A lost one does not run again for want of its node."""
+    if node is None and before is not None and before.state == "TASK_UNREACHABLE" and seen.condition == "Running":
+        return State(before.condition, before.state, since=before.since or None, started_at=before.started_at)
     if pod.metadata.deletionTimestamp is None or before is None or seen.condition in ("Running", before.condition):
         return seen
     if seen.condition == "UnreachableInactive":
@@ -150,8 +153,13 @@ def _addressed(pod: Pod, node: Node | None, seen: State, before: Instance | None
 def _ports(pod: Pod) -> tuple[int, ...]:
     """The numbers of the entries that have a host port in Marathon's sense."""
     numbers = {p.name: p.containerPort for c in pod.spec.containers if c.name == CONTAINER for p in c.ports}
-    shown = [entry["name"] for entry in json.loads(pod.metadata.annotations.get(PORTS) or "[]") if entry.get("host")]
-    return tuple(numbers[name] for name in shown if name in numbers)
+    return tuple(numbers[name] for name in _shown(pod.metadata.annotations.get(PORTS) or "[]") if name in numbers)
+
+
+@lru_cache(maxsize=4096)
+def _shown(ports: str) -> tuple[str, ...]:
+    """All pods of an app have the same text."""
+    return tuple(entry["name"] for entry in json.loads(ports) if entry.get("host"))
 
 
 def _has_checks(pod: Pod, app: Mapping[str, Any] | None) -> bool:
@@ -161,7 +169,8 @@ def _has_checks(pod: Pod, app: Mapping[str, Any] | None) -> bool:
 
 
 def _health(pod: Pod, seen: State, events: Sequence[Event], same: Instance | None) -> tuple[Health, ...]:
-    if seen.condition != "Running" or pod.metadata.deletionTimestamp:
+    """It follows the checks until the container has ended: a task that drains says so by failing them, as on Marathon."""
+    if seen.condition != "Running" or (pod.metadata.deletionTimestamp and not app_status(pod).state.running):
         return same.health if same and not seen.ended else ()
     result = health(pod, app_status(pod), events=events, before=same)
     return (result,) if result else ()

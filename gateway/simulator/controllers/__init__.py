@@ -1,4 +1,4 @@
-"""The controllers of the embedded cluster: Deployments, ReplicaSets, node lifecycle, garbage of pods and events, port admission.
+"""The controllers of the embedded cluster: Deployments, ReplicaSets, budgets, node lifecycle, garbage of pods and events, port admission.
 
 Each is level-based: events only put keys into a queue, and what is done follows from the objects as they are then, so a controller
 may be stopped between any two writes and started again.
@@ -7,6 +7,7 @@ may be stopped between any two writes and started again.
 import asyncio
 
 from gateway.clock import Clock
+from gateway.simulator.controllers.budgets import Budgets
 from gateway.simulator.controllers.deployments import Deployments
 from gateway.simulator.controllers.expiry import Expiry
 from gateway.simulator.controllers.garbage import Garbage
@@ -26,6 +27,7 @@ class Controllers:
             ReplicaSets(objects, clock),
             NodeLifecycle(objects, clock),
             Garbage(objects, clock),
+            Budgets(objects, clock),
             Expiry(objects, clock),
         )
 

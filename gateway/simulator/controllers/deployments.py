@@ -1,7 +1,6 @@
 """The Deployment controller: one ReplicaSet per pod template, and the way from the old ones to the new one.
 
-RollingUpdate and Recreate, pause, history limit, progress deadline, adoption of orphans. What it leaves out: proportional
-scaling in the middle of a rolling update (the new set takes the difference, as far as the surge allows).
+RollingUpdate and Recreate, scaling in proportion, pause, history limit, progress deadline, adoption of orphans.
 """
 
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 from gateway.clock import Clock
 from gateway.simulator.controllers.owners import claim, controller_of
 from gateway.simulator.controllers.progress import complete, deadline_in, status_of
+from gateway.simulator.controllers.proportions import is_scaling, shares
 from gateway.simulator.controllers.queue import Key, Queue, work
 from gateway.simulator.controllers.recorder import Recorder
 from gateway.simulator.controllers.rolling import new_replicas, old_replicas, replicas_of
@@ -18,6 +18,7 @@ from gateway.simulator.controllers.templates import (
     revision_of,
     same_template,
     set_for,
+    sizes,
 )
 from gateway.simulator.objects import ApiError, Objects
 from gateway.simulator.scheduling.labels import selects
@@ -93,10 +94,9 @@ class Deployments:
     def _progress(self, deployment: dict[str, Any], sets: Sets, collisions: int) -> tuple[Sets, int]:
         new = _new_set(deployment, sets)
         old = [s for s in sets if s is not new]
-        if deployment["spec"].get("paused"):
-            current = new or (old[-1] if old else None)
-            scaled = [self._scale(current, replicas_of(deployment))] if current else []
-            return [s for s in sets if s is not current] + scaled, collisions
+        if deployment["spec"].get("paused") or is_scaling(deployment, sets):
+            goals = shares(deployment, new, old)
+            return [self._resize(deployment, s, goals.get(s["metadata"]["name"])) for s in sets], collisions
         if (deployment["spec"].get("strategy") or {}).get("type") == "Recreate":
             old = [self._scale(s, 0) for s in old]
             if new is None and self._still_running(old):
@@ -146,6 +146,19 @@ class Deployments:
             self._say_scaled(deployment, new, before, replicas)
         self._note_revision(deployment, revision)
         return new
+
+    def _resize(self, deployment: dict[str, Any], found: dict[str, Any], replicas: int | None) -> dict[str, Any]:
+        """Gives the set its share, and notes for what size of the Deployment it was."""
+        if replicas is None:
+            return found
+        before = replicas_of(found)
+        annotations = {**(found["metadata"].get("annotations") or {}), **sizes(deployment)}
+        meta = {**found["metadata"], "annotations": annotations}
+        resized = {**found, "metadata": meta, "spec": {**found["spec"], "replicas": replicas}}
+        if (meta, before) != (found["metadata"], replicas):
+            resized = self._objects.update("replicasets", resized)
+            self._say_scaled(deployment, resized, before, replicas)
+        return resized
 
     def _scale(self, found: dict[str, Any], replicas: int) -> dict[str, Any]:
         if replicas_of(found) == replicas:

@@ -16,7 +16,7 @@ from gateway.simulator.objects import ApiError, Objects
 from gateway.simulator.scheduling.filters import tolerations_for
 from gateway.simulator.scheduling.snapshot import finished
 
-__all__ = ["NodeLifecycle", "lose", "restore"]
+__all__ = ["NodeLifecycle", "lose", "restore", "tainted"]
 
 NOT_READY = "node.kubernetes.io/not-ready"
 UNREACHABLE = "node.kubernetes.io/unreachable"
@@ -77,7 +77,10 @@ class NodeLifecycle:
         now = stamp(self._clock.time())
         kept = [t for t in taints if t["key"] not in _MANAGED or (t["key"], t["effect"]) in wanted]
         new = [{"key": k, "effect": e, "timeAdded": now} for k, e in wanted if (k, e) not in present]
-        return self._objects.update("nodes", {**node, "spec": {**spec, "taints": kept + new}})
+        spec = {key: value for key, value in spec.items() if key != "taints"}
+        return self._objects.update(
+            "nodes", {**node, "spec": {**spec, **({"taints": kept + new} if kept + new else {})}}
+        )
 
     def _mark_not_ready(self, node: Node, pods: list[dict[str, Any]]) -> None:
         found = condition((node.get("status") or {}).get("conditions"), "Ready")
@@ -139,11 +142,19 @@ def _wanted_taints(node: Node) -> list[tuple[str, str]]:
     if found and found["status"] != "True":
         key = UNREACHABLE if found["status"] == "Unknown" else NOT_READY
         wanted += [(key, "NoSchedule"), (key, "NoExecute")]
-    if found is None:
-        wanted.append((NOT_READY, "NoSchedule"))
     if (node.get("spec") or {}).get("unschedulable"):
         wanted.append((UNSCHEDULABLE, "NoSchedule"))
     return wanted
+
+
+def tainted(plural: str, obj: Node) -> Node:
+    """The admission of a new node: nothing is put there until its state is known."""
+    if plural != "nodes":
+        return obj
+    spec = obj.get("spec") or {}
+    taint = {"key": NOT_READY, "effect": "NoSchedule"}
+    others = [t for t in spec.get("taints") or () if (t["key"], t["effect"]) != (NOT_READY, "NoSchedule")]
+    return {**obj, "spec": {**spec, "taints": [*others, taint]}}
 
 
 def lose(objects: Objects, clock: Clock, name: str, *, status: str = "Unknown") -> None:

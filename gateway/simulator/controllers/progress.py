@@ -90,18 +90,27 @@ def _progressing(
     created: bool,
     now: float,
 ) -> list[dict[str, Any]]:
+    if _deadline(deployment) is None:
+        return without(known, "Progressing")
+    current = condition(known, "Progressing")
+    if paused := _paused(deployment, current):
+        return _set(known, paused, now)
+    if deployment["spec"].get("paused"):
+        return known
     name = new["metadata"]["name"] if new else ""
     subject = f'ReplicaSet "{name}"' if new else f'Deployment "{deployment["metadata"]["name"]}"'
     before = deployment.get("status") or {}
-    current = condition(known, "Progressing")
+    if created:
+        text = f'Created new replica set "{name}"'
+        known = _set(known, _made("Progressing", "True", "NewReplicaSetCreated", text), now)
+    settled = status.get("replicas", 0) == status.get("updatedReplicas", 0)
+    if settled and not created and current and current["reason"] == "NewReplicaSetAvailable":
+        return known  # what has once progressed is not looked at again until there is another template
     if complete(deployment, status):
-        if current and current["reason"] == "NewReplicaSetAvailable" and name in current["message"]:
-            return known
         text = f"{subject} has successfully progressed."
         return _set(known, _made("Progressing", "True", "NewReplicaSetAvailable", text), now)
     if created:
-        text = f'Created new replica set "{name}"'
-        return _set(known, _made("Progressing", "True", "NewReplicaSetCreated", text), now)
+        return known
     if current is None and new:
         text = f'Found new replica set "{name}"'
         return _set(known, _made("Progressing", "True", "FoundNewReplicaSet", text), now)
@@ -113,6 +122,16 @@ def _progressing(
         text = f"{subject} has timed out progressing."
         return _set(known, _made("Progressing", "False", "ProgressDeadlineExceeded", text), now)
     return known
+
+
+def _paused(deployment: dict[str, Any], current: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The condition that a pause or its end makes. One that is late already stays late."""
+    paused = bool(deployment["spec"].get("paused"))
+    reason = current["reason"] if current else ""
+    if reason == "ProgressDeadlineExceeded" or paused == (reason == "DeploymentPaused"):
+        return None
+    words = ("DeploymentPaused", "Deployment is paused") if paused else ("DeploymentResumed", "Deployment is resumed")
+    return _made("Progressing", "Unknown", *words)
 
 
 def _moved(before: Status, after: Status) -> bool:

@@ -7,7 +7,7 @@ the store refused comes back later, each time after a longer delay; one that suc
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from gateway.clock import Clock
 from gateway.simulator.objects import ApiError
@@ -79,13 +79,14 @@ class Queue:
         self.add(key)
 
 
-async def work(queue: Queue, reconcile: Callable[[Key], None]) -> None:
+async def work(queue: Queue, reconcile: Callable[[Key], Awaitable[None] | None]) -> None:
     """Takes keys and reconciles them, until cancelled."""
     try:
         while True:
             key = await queue.get()
             try:
-                reconcile(key)
+                if (later := reconcile(key)) is not None:
+                    await later
             except ApiError as refusal:
                 log.debug("reconcile of %s refused, will retry: %s", key, refusal)
                 queue.retry(key)

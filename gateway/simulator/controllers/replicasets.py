@@ -62,7 +62,7 @@ class ReplicaSets:
             if selects(found["spec"]["selector"], meta.get("labels")):
                 self._queue.add(_key(found))
 
-    def _reconcile(self, key: Key) -> None:
+    async def _reconcile(self, key: Key) -> None:
         try:
             owner = self._objects.get("replicasets", *key)
         except ApiError:
@@ -71,20 +71,20 @@ class ReplicaSets:
         active = [p for p in pods if not finished(p) and not p["metadata"].get("deletionTimestamp")]
         failure = None
         if not owner["metadata"].get("deletionTimestamp"):
-            failure = self._adjust(owner, active)
+            failure = await self._adjust(owner, active)
         self._write_status(key, [p for p in pods if not finished(p)], failure)
         if failure:
             raise failure
 
-    def _adjust(self, owner: dict[str, Any], active: list[dict[str, Any]]) -> ApiError | None:
+    async def _adjust(self, owner: dict[str, Any], active: list[dict[str, Any]]) -> ApiError | None:
         missing = _wanted(owner) - len(active)
         if missing > 0:
-            return self._create(owner, missing)
+            return await self._create(owner, missing)
         if missing < 0:
             self._delete(owner, active, -missing)
         return None
 
-    def _create(self, owner: dict[str, Any], count: int) -> ApiError | None:
+    async def _create(self, owner: dict[str, Any], count: int) -> ApiError | None:
         """Makes up to a burst of pods; what is still missing makes the pods' own events bring us back."""
         template = owner["spec"]["template"]
         for _ in range(min(count, BURST)):
@@ -100,6 +100,8 @@ class ReplicaSets:
                 "spec": template["spec"],
             }
             try:
+                if self._objects.reviewer:
+                    pod = await self._objects.reviewer("pods", pod)
                 made = self._objects.create("pods", pod)
             except ApiError as refusal:
                 self._recorder.warning(owner, "FailedCreate", f"Error creating: {_text(refusal)}")

@@ -9,12 +9,14 @@ from gateway.simulator.controllers.rolling import replicas_of, surge_and_unavail
 __all__ = [
     "DESIRED",
     "HASH",
+    "HISTORY",
     "MAXIMUM",
     "REVISION",
     "annotations_for",
     "revision_of",
     "same_template",
     "set_for",
+    "sizes",
     "template_hash",
 ]
 
@@ -23,7 +25,9 @@ REVISION = "deployment.kubernetes.io/revision"
 DESIRED = "deployment.kubernetes.io/desired-replicas"
 MAXIMUM = "deployment.kubernetes.io/max-replicas"
 
-_OWN = ("kubectl.kubernetes.io/last-applied-configuration", REVISION, DESIRED, MAXIMUM)
+HISTORY = f"{REVISION}-history"
+
+_OWN = ("kubectl.kubernetes.io/last-applied-configuration", REVISION, HISTORY, DESIRED, MAXIMUM)
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 
 
@@ -55,7 +59,10 @@ def revision_of(obj: dict[str, Any]) -> int:
 def annotations_for(deployment: dict[str, Any], known: dict[str, str], revision: int) -> dict[str, str]:
     """The annotations of its ReplicaSet: the Deployment's own, copied, and the controller's."""
     copied = {k: v for k, v in (deployment["metadata"].get("annotations") or {}).items() if k not in _OWN}
-    return {**known, **copied, REVISION: str(revision), **sizes(deployment)}
+    found = {**known, **copied, REVISION: str(revision), **sizes(deployment)}
+    if known.get(REVISION, str(revision)) != str(revision):  # it was the present one before, and is again
+        found[HISTORY] = ",".join(filter(None, (known.get(HISTORY), known[REVISION])))
+    return found
 
 
 def sizes(deployment: dict[str, Any]) -> dict[str, str]:

@@ -65,7 +65,7 @@ def _account(refusals: list[Refusal]) -> str:
     preemption = Counter({"Preemption is not helpful for scheduling": final})
     preemption["No preemption victims found for incoming pod"] = total - final
     return (
-        f"0/{total} nodes are available: {_histogram(counts)}. "
+        f"0/{total} nodes are available: {_histogram(counts)}. no new claims to deallocate, "
         f"preemption: 0/{total} nodes are available: {_histogram(preemption)}."
     )
 

@@ -1,13 +1,14 @@
 """Names, labels, annotations, finalizers: what holds for every object."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from gateway.simulator.errors import Cause
 from gateway.simulator.kinds import Kind
 from gateway.simulator.validation.names import label_value, qualified_name, quoted, rfc1123_label, rfc1123_subdomain
 
-__all__ = ["causes"]
+__all__ = ["causes", "warnings"]
 
 Obj = dict[str, Any]
 
@@ -17,24 +18,61 @@ _INT32 = re.compile(r"0|-?[1-9][0-9]{0,9}")
 
 
 def causes(kind: Kind, meta: Obj, old: Obj | None) -> list[Cause]:
-    found = _name(kind, str(meta.get("name") or ""))
+    prefix = meta.get("generateName") if old is None else None
+    found = _generated(kind, prefix) + _name(kind, str(meta.get("name") or ""))
     for key, value in (meta.get("labels") or {}).items():
         for shown, wrong in ((key, qualified_name(key)), (value, label_value(str(value)))):
             if wrong:
                 found.append(("FieldValueInvalid", "metadata.labels", f"Invalid value: {quoted(shown)}: {wrong}"))
-    return found + _annotations(kind, meta.get("annotations") or {}) + _finalizers(meta, old)
+    found += _annotations(kind, meta.get("annotations") or {})
+    return found + _owners(meta.get("ownerReferences") or ()) + _finalizers(meta, old)
+
+
+def warnings(meta: Obj) -> list[str]:
+    """What is taken, but not liked."""
+    why = "prefer a domain-qualified finalizer name to avoid accidental conflicts with other finalizer writers"
+    own = ("foregroundDeletion", "orphan", "kubernetes")
+    return [
+        f"metadata.finalizers: {quoted(name)}: {why}"
+        for name in meta.get("finalizers") or ()
+        if "/" not in str(name) and name not in own
+    ]
+
+
+def _owners(references: Sequence[Obj]) -> list[Cause]:
+    found: list[Cause] = []
+    for reference in references:
+        where = "metadata.ownerReferences"
+        if not reference.get("apiVersion"):
+            found.append(("FieldValueInvalid", f"{where}.apiVersion", 'Invalid value: "": version must not be empty'))
+        found += [
+            ("FieldValueInvalid", f"{where}.{key}", 'Invalid value: "": must not be empty')
+            for key in ("kind", "name", "uid")
+            if not reference.get(key)
+        ]
+    return found
+
+
+def _generated(kind: Kind, prefix: str | None) -> list[Cause]:
+    """A prefix may end with the dash that separates what is generated."""
+    wrong = _wrong(kind, f"{prefix[:-1]}a" if prefix.endswith("-") else prefix) if prefix else None
+    text = f"Invalid value: {quoted(prefix or '')}: {wrong}"
+    return [("FieldValueInvalid", "metadata.generateName", text)] if wrong else []
 
 
 def _name(kind: Kind, name: str) -> list[Cause]:
     if not name:
         return [("FieldValueRequired", "metadata.name", "Required value: name or generateName is required")]
-    if kind.group == "rbac.authorization.k8s.io":  # any segment of a path, colons too
-        wrong = "may not contain '/'" if "/" in name else None
-    elif kind.plural == "namespaces":
-        wrong = rfc1123_label(name)
-    else:
-        wrong = rfc1123_subdomain(name)
+    wrong = _wrong(kind, name)
     return [("FieldValueInvalid", "metadata.name", f"Invalid value: {quoted(name)}: {wrong}")] if wrong else []
+
+
+def _wrong(kind: Kind, name: str) -> str | None:
+    if kind.group == "rbac.authorization.k8s.io":  # any segment of a path, colons too
+        return "may not contain '/'" if "/" in name else None
+    if kind.plural == "namespaces":
+        return "must not contain dots" if "." in name else rfc1123_label(name)
+    return rfc1123_subdomain(name)
 
 
 def _annotations(kind: Kind, annotations: Obj) -> list[Cause]:

@@ -27,6 +27,12 @@ _QUALIFIED_TEXT = (
     "(e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
 )
 
+_TWO_SLASHES = (
+    "a valid label key must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric "
+    "character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
+    "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]') with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
+)
+
 
 def quoted(text: object) -> str:
     """As Go prints a string: `"a\\tb"`."""
@@ -56,6 +62,8 @@ def label_value(value: str) -> str | None:
 def qualified_name(key: str) -> str | None:
     """A label's or annotation's key: `[prefix/]name`."""
     prefix, slash, name = key.rpartition("/")
+    if "/" in prefix:
+        return _TWO_SLASHES
     if slash and not _SUBDOMAIN.fullmatch(prefix):
         return f"prefix part {_SUBDOMAIN_TEXT}"
     if not name:

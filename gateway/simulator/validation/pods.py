@@ -7,11 +7,11 @@ from gateway.simulator.errors import Cause
 from gateway.simulator.validation import containers
 from gateway.simulator.validation.names import label_value, quoted
 
-__all__ = ["causes", "template"]
+__all__ = ["IMMUTABLE", "causes", "template"]
 
 Obj = dict[str, Any]
 
-_IMMUTABLE = (
+IMMUTABLE = (
     "Forbidden: pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
     "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
     "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
@@ -25,7 +25,7 @@ def causes(new: Obj, old: Obj | None) -> list[Cause]:
         return found + _keys_in_selectors(spec)
     moved = old["spec"].get("nodeName", spec.get("nodeName")) != spec.get("nodeName")
     if moved or _fixed(spec) != _fixed(old["spec"]):
-        found.append(("FieldValueForbidden", "spec", _IMMUTABLE))
+        found.append(("FieldValueForbidden", "spec", IMMUTABLE))
     gates = [gate.get("name") for gate in old["spec"].get("schedulingGates") or ()]
     for i, gate in enumerate(spec.get("schedulingGates") or ()):
         if gate.get("name") not in gates:

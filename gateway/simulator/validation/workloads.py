@@ -20,10 +20,10 @@ def causes(kind: Kind, new: Obj, old: Obj | None) -> list[Cause]:
         found += _strategy(spec.get("strategy") or {}) + _deadline(spec)
     selector, template = spec.get("selector"), spec.get("template") or {}
     if not selector:
-        return [*found, ("FieldValueRequired", "spec.selector", "Required value")]
+        found.append(("FieldValueRequired", "spec.selector", "Required value"))
     labels = (template.get("metadata") or {}).get("labels") or {}
-    if not _selects(selector, labels):
-        text = f"Invalid value: {_json(labels)}: `selector` does not match template `labels`"
+    if not selector or not _selects(selector, labels):
+        text = f"Invalid value: {_json(labels or None)}: `selector` does not match template `labels`"
         found.append(("FieldValueInvalid", "spec.template.metadata.labels", text))
     if old is not None and (old.get("spec") or {}).get("selector") != selector:
         found.append(("FieldValueInvalid", "spec.selector", f"Invalid value: {_json(selector)}: field is immutable"))
@@ -48,8 +48,9 @@ def _strategy(strategy: Obj) -> list[Cause]:
         text = "Forbidden: may not be specified when strategy `type` is 'Recreate'"
         return [("FieldValueForbidden", "spec.strategy.rollingUpdate", text)]
     if name != "RollingUpdate":
-        text = f'Unsupported value: "{name}": supported values: "Recreate", "RollingUpdate"'
-        return [("FieldValueNotSupported", "spec.strategy.type", text)]
+        whole = {"Type": name, "RollingUpdate": strategy.get("rollingUpdate")}
+        text = f'Unsupported value: {_json(whole)}: supported values: "Recreate", "RollingUpdate"'
+        return [("FieldValueNotSupported", "spec.strategy", text)]
     surge, unavailable = rolling.get("maxSurge"), rolling.get("maxUnavailable")
     if _number(surge) == 0 and _number(unavailable) == 0:
         shown = unavailable if isinstance(unavailable, int) else _json(unavailable)

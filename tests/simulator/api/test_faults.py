@@ -94,34 +94,6 @@ def test_an_unreachable_server_resets_connections_until_it_is_back(broken: Broke
     assert broken.kube.get(PATH).status_code == 200
 
 
-def test_a_compaction_ends_pages_and_offers_to_go_on_inconsistently(broken: Broken) -> None:
-    make(broken.kube, PATH, *(f"n-{i}" for i in range(4)))
-    page = broken.kube.get(PATH, limit=1).json()["metadata"]
-    make(broken.kube, PATH, "n-9")
-    broken.thread.call(broken.simulator.objects.compact)
-    answer = broken.kube.get(PATH, limit=1, continue_=page["continue"])
-    assert (answer.status_code, answer.json()["reason"]) == (410, "Expired")
-    assert answer.json()["message"].startswith("The provided continue parameter is too old")
-    token = answer.json()["metadata"]["continue"]
-    rest = broken.kube.get(PATH, continue_=token).json()
-    assert [item["metadata"]["name"] for item in rest["items"]] == ["n-1", "n-2", "n-3", "n-9"]
-    exact = broken.kube.get(PATH, resourceVersion=page["resourceVersion"], resourceVersionMatch="Exact")
-    assert (exact.status_code, exact.json()["message"]) == (
-        410,
-        "The resourceVersion for the provided list is too old.",
-    )
-    with broken.kube.watching(PATH, resourceVersion=page["resourceVersion"]) as events:
-        assert [event["object"]["metadata"]["name"] for event in events.next(1)] == ["n-9"]
-
-
-def test_a_restarted_server_has_forgotten_what_watches_resume_from(broken: Broken) -> None:
-    [made] = make(broken.kube, PATH, "a")
-    make(broken.kube, PATH, "b")
-    broken.thread.call(broken.simulator.objects.forget)
-    [event] = broken.kube.watch(PATH, resourceVersion=made)
-    assert (event["type"], event["object"]["code"]) == ("ERROR", 410)
-
-
 def test_a_restored_server_counts_from_one_again(broken: Broken) -> None:
     for i in range(30):
         broken.kube.patch(f"{PATH}/a", {"data": {"i": str(i)}}) if i else broken.kube.post(PATH, config_map("a"))

@@ -144,7 +144,7 @@ def test_a_missing_attribute_is_told_in_the_schedulers_words() -> None:
     text = why_not(pod(**need({"key": "no-such", "operator": "Exists"})), zoned(3))
     assert text == (
         "0/3 nodes are available: 3 node(s) didn't match Pod's node affinity/selector. "
-        "preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling."
+        "no new claims to deallocate, preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling."
     )
 
 
@@ -154,8 +154,8 @@ def test_reasons_are_counted_over_the_nodes() -> None:
     busy = pod("busy", nodeName="n0", container={"resources": {"requests": {"cpu": "600m"}}})
     text = why_not(pod(container={"resources": {"requests": {"cpu": "1", "memory": "64Gi"}}}), nodes, [busy])
     assert text.startswith(
-        "0/3 nodes are available: 1 Insufficient cpu, 1 node(s) had untolerated taint "
-        "{node.kubernetes.io/unreachable: }, 2 Insufficient memory. preemption: 0/3 nodes are available: "
+        "0/3 nodes are available: 1 Insufficient cpu, 1 node(s) had untolerated taint(s), "
+        "2 Insufficient memory. no new claims to deallocate, preemption: 0/3 nodes are available: "
     )
 
 

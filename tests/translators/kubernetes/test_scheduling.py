@@ -37,6 +37,12 @@ TAIL = " preemption: 0/3 nodes are available: 3 Preemption is not helpful for sc
             {"AgentMaintenance": 1},
             1,
         ),
+        (
+            "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint(s)."
+            " no new claims to deallocate," + TAIL,
+            {"InsufficientCpus": 1, "UnfulfilledRole": 2},
+            3,
+        ),
         ("no nodes available to schedule pods", {}, 0),
         ("", {}, 0),
     ],

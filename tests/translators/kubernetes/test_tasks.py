@@ -242,6 +242,14 @@ def test_a_task_that_is_being_stopped_is_shown_as_it_was(status: dict[str, Any])
     assert (found.healthy, found.ports, found.started_at) == (True, before.ports, before.started_at)
 
 
+def test_a_task_of_a_lost_node_does_not_run_again_because_the_node_is_removed() -> None:
+    lost = seen(running(), on=node("Unknown"))
+    removed = seen(running(), on=None, before=lost)
+    assert (removed.condition, removed.state, removed.ready) == ("Unreachable", "TASK_UNREACHABLE", False)
+    back = seen(running(), before=removed)
+    assert (back.condition, back.state) == ("Running", "TASK_RUNNING")
+
+
 def test_a_task_on_a_silent_node_is_unreachable_and_keeps_its_place() -> None:
     app = {**APP, "unreachableStrategy": {"inactiveAfterSeconds": 300, "expungeAfterSeconds": 600}}
     found = seen(running(), app=app, on=node("Unknown"))
