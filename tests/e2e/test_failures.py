@@ -50,7 +50,7 @@ def test_an_image_that_cannot_be_pulled_is_a_failed_launch(marathon: Marathon) -
 
 def test_a_failing_health_check_kills_the_task(marathon: Marathon) -> None:
     check = {"protocol": "COMMAND", "command": {"value": "test -f /tmp/well"}, "intervalSeconds": 1}
-    times = {"gracePeriodSeconds": 20, "maxConsecutiveFailures": 2, "timeoutSeconds": 5}
+    times = {"gracePeriodSeconds": 20, "maxConsecutiveFailures": 2, "timeoutSeconds": 5, "delaySeconds": 0}
     # Well at first, so that it is not within its grace period any more.
     marathon.post(id="/sick", cmd="touch /tmp/well; sleep 12; rm /tmp/well; sleep 1000", healthChecks=[check | times])
     until(lambda: marathon.app("/sick")["tasksHealthy"] == 1)

@@ -234,7 +234,13 @@ def test_a_readiness_check_counts_once() -> None:
     assert (waiting_for_it.ready, passed.ready, later.ready) == (False, True, True)
 
 
-@pytest.mark.parametrize("status", [running(), container(terminated(143)), container(waiting("ContainerCreating"))])
+def test_a_task_that_drains_says_so_by_its_health() -> None:
+    before = seen({**running(started=True), **ready("True")}, app=CHECKED)
+    found = seen({**running(started=True), **ready("False")}, app=CHECKED, before=before, deletionTimestamp=LATER)
+    assert (found.state, found.deleting, before.healthy, found.healthy) == ("TASK_RUNNING", True, True, False)
+
+
+@pytest.mark.parametrize("status", [container(terminated(143)), container(waiting("ContainerCreating"))])
 def test_a_task_that_is_being_stopped_is_shown_as_it_was(status: dict[str, Any]) -> None:
     before = seen({**running(started=True), **ready("True")}, app=CHECKED)
     found = seen({**status, **ready("False")}, app=CHECKED, before=before, deletionTimestamp=LATER)
@@ -323,3 +329,9 @@ def test_the_same_pod_is_always_the_same_instance() -> None:
     assert seen(container(terminated(1)), before=failed) == failed
     assert failed.since == "2024-05-01T10:00:09.000Z"
     assert ENDED.startswith("2024-05-01T10:00:09")
+
+
+def test_the_words_of_a_good_end_are_kept_for_its_event() -> None:
+    finished = seen(container(terminated(0, "Completed")))
+    assert (finished.state, finished.failure) == ("TASK_FINISHED", None)
+    assert finished.end_message == "Command exited with status 0"
