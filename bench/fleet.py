@@ -36,7 +36,7 @@ class Gateway:
         self.listened = time.perf_counter()
         self.id = self.process.process.pid
 
-    def synced(self, connection: Connection, *, every_s: float = 0.005) -> float:
+    def synced(self, connection: Connection, *, every_s: float = 0.02) -> float:
         """Waits until it has read the cluster; when that was."""
         while connection.ask("GET", "/v2/deployments")[0] != 200:
             if time.perf_counter() - self.listened > _SYNCED_S:
