@@ -1,0 +1,1 @@
+"""The gateway on real containers: kubelets, containerd, pods with their own addresses. See `tests.controlplane.nodes`."""
