@@ -84,7 +84,10 @@ def _images(directory: Path) -> list[Path]:
     archives = {SANDBOX_IMAGE: directory / "busybox.tar", PYTHON_IMAGE: directory / "python.tar"}
     if not archives[PYTHON_IMAGE].exists():
         write_image(archives[SANDBOX_IMAGE], SANDBOX_IMAGE)
-        files = {**python_files("argparse", "contextlib", "http.server", "signal", "threading"), "/srv/server.py": SERVER}
+        files = {
+            **python_files("argparse", "contextlib", "http.server", "signal", "threading"),
+            "/srv/server.py": SERVER,
+        }
         write_image(archives[PYTHON_IMAGE], PYTHON_IMAGE, files=files, links={"/bin/python3": PYTHON_PATH})
     return list(archives.values())
 
@@ -94,8 +97,8 @@ def _installed(control_plane: ControlPlane, kubeconfig: Path) -> Path:
     manifests = subprocess.run([str(MGW), "manifests"], capture_output=True, check=True, timeout=30).stdout
     kubectl = [str(control_plane.binaries / "kubectl"), f"--kubeconfig={control_plane.kubeconfig}"]
     subprocess.run([*kubectl, "apply", "-f", "-"], input=manifests, capture_output=True, check=True, timeout=60)
-    subprocess.run([*kubectl, "-n", NAMESPACE, "delete", "deployment", "--all"], capture_output=True, check=True, timeout=60)
+    subprocess.run(
+        [*kubectl, "-n", NAMESPACE, "delete", "deployment", "--all"], capture_output=True, check=True, timeout=60
+    )
     token = control_plane.account_token(NAMESPACE, "marathon-gateway")
     return control_plane.write_kubeconfig(kubeconfig, namespace=NAMESPACE, token=token)
-
-

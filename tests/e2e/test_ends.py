@@ -82,7 +82,7 @@ def test_it_is_the_last_task_failure(ending: Marathon, name: str) -> None:
     assert re.fullmatch(words, failure["message"], re.DOTALL), failure["message"]
     assert failure["version"] == ending.app(f"/ends/{name}")["version"]
     assert failure["host"]
-    assert failure["slaveId"] in {pod for pod in _node_ids(ending)}
+    assert failure["slaveId"] in _node_ids(ending)
 
 
 @pytest.mark.parametrize("name", ENDS)

@@ -147,7 +147,7 @@ def _has_checks(pod: Pod, app: Mapping[str, Any] | None) -> bool:
 
 
 def _health(pod: Pod, seen: State, events: Sequence[Event], same: Instance | None) -> tuple[Health, ...]:
-    if seen.condition != "Running" or (pod.metadata.deletionTimestamp and not app_status(pod).state.running):
+    if seen.condition != "Running" or pod.metadata.deletionTimestamp:
         return same.health if same and not seen.ended else ()
     result = health(pod, app_status(pod), events=events, before=same)
     return (result,) if result else ()
