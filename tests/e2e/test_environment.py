@@ -22,7 +22,7 @@ OURS = {"MESOS_SANDBOX": "/mnt/mesos/sandbox"}
 def running(serving: Marathon) -> Any:
     """All of them at once."""
     with serving.cleaned_up():
-        for deployment in [serving.post(**{**case["app"], "cpus": case["app"].get("cpus", 0.05)}) for case in RECORDED]:
+        for deployment in [serving.post(**{**case["app"], "cpus": 0.05, "mem": 128}) for case in RECORDED]:
             serving.deployed(deployment)
         yield serving
 
