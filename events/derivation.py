@@ -117,7 +117,16 @@ def _ended_unseen(before: Instance, after: Instance, now: str) -> list[Event]:
         state, message = failure.state, failure.message
         condition = "Killed" if state == "TASK_KILLED" else "Failed"
     kills = [tell.unhealthy_instance_kill(before, before.health, now)] if condition == "Killed" else []
-    return [*kills, tell.status_update(before, state, message, now), tell.instance_changed(before, condition, now)]
+    unseen = range(
+        _RANK.get(before.condition, _RANK["Running"]) + 1, _rank_before_end(after) + 1
+    )  # a real container may be that quick
+    path = [event for step in unseen for event in _step(_PATH[step], before, now)]
+    return [
+        *path,
+        *kills,
+        tell.status_update(before, state, message, now),
+        tell.instance_changed(before, condition, now),
+    ]
 
 
 def _removed(before: Instance, pod: Pod | None, now: str) -> list[Event]:

@@ -58,7 +58,7 @@ def serving(real_nodes: None, binaries: Path, tmp_path_factory: pytest.TempPathF
         stack.push(control_plane)  # ends before its nodes are waited for
         kubeconfig = _installed(control_plane, tmp_path_factory.mktemp("gateway") / "kubeconfig")
         arguments = ["--kubeconfig", str(kubeconfig), "--http_port", "0"]
-        images = ["--default_image", PYTHON_IMAGE, "--fetcher_image", SANDBOX_IMAGE]
+        images = ["--default_image", PYTHON_IMAGE, "--fetcher_image", SANDBOX_IMAGE, "--networks", "dcos="]
         process = stack.enter_context(started("serve", *arguments, *images))
         base = process.wait_for(r"(http://127\.0\.0\.1:\d+)")
         client = stack.enter_context(httpx.Client(base_url=base, timeout=20, trust_env=False))
@@ -84,7 +84,10 @@ def _images(directory: Path) -> list[Path]:
     archives = {SANDBOX_IMAGE: directory / "busybox.tar", PYTHON_IMAGE: directory / "python.tar"}
     if not archives[PYTHON_IMAGE].exists():
         write_image(archives[SANDBOX_IMAGE], SANDBOX_IMAGE)
-        files = {**python_files("argparse", "http.server", "signal", "socket", "threading"), "/srv/server.py": SERVER}
+        files = {
+            **python_files("argparse", "contextlib", "http.server", "signal", "threading"),
+            "/srv/server.py": SERVER,
+        }
         write_image(archives[PYTHON_IMAGE], PYTHON_IMAGE, files=files, links={"/bin/python3": PYTHON_PATH})
     return list(archives.values())
 

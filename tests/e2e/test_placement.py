@@ -1,53 +1,53 @@
-"""Constraints place tasks over three real nodes as a Marathon would. Racks: `a` has node1, `b` has node2 and node3."""
+"""Constraints place real pods over three nodes as Marathon would: rack a has one node, rack b two."""
 
 from collections import Counter
+from typing import Any
 
 import pytest
 
+from tests.e2e.conftest import RACKS
 from tests.e2e.marathon import Marathon, until
 
-SLEEP = {"cmd": "sleep 1000", "cpus": 0.01, "mem": 16}
+RACK_OF = {f"node{number}": rack for number, rack in RACKS.items()}
+PLACED: dict[str, tuple[int, list[list[str]], list[int] | None, set[str]]] = {
+    # instances, constraints, how many on each node in use (None: any), nodes that may be used
+    "unique": (3, [["hostname", "UNIQUE"]], [1, 1, 1], set(RACK_OF)),
+    "group-by": (6, [["hostname", "GROUP_BY"]], [2, 2, 2], set(RACK_OF)),
+    "max-per": (6, [["hostname", "MAX_PER", "2"]], [2, 2, 2], set(RACK_OF)),
+    "cluster": (2, [["rack", "CLUSTER", "b"]], None, {"node2", "node3"}),
+    "like": (2, [["hostname", "LIKE", "node[12]"]], None, {"node1", "node2"}),
+    "unlike": (2, [["rack", "UNLIKE", "b"]], [2], {"node1"}),
+    "is": (2, [["hostname", "IS", "node3"]], [2], {"node3"}),
+}
 
 
-def test_unique_hosts_are_all_different_and_one_more_waits(marathon: Marathon) -> None:
-    marathon.run(id="/unique", constraints=[["hostname", "UNIQUE"]], instances=3, **SLEEP)
-    assert marathon.placed("/unique") == ["node1", "node2", "node3"]
-    marathon.put("/unique", instances=4)
-
-    def declined() -> int:
-        summary = marathon.queued("/unique")["processedOffersSummary"]["rejectSummaryLastOffers"]
-        return sum(item["declined"] for item in summary if item["reason"] == "UnfulfilledConstraint")
-
-    until(lambda: declined() == 3)
-
-
-def test_max_per_limits_what_one_host_gets(marathon: Marathon) -> None:
-    marathon.run(id="/maxper", constraints=[["hostname", "MAX_PER", "2"]], instances=6, **SLEEP)
-    assert Counter(marathon.placed("/maxper")) == {"node1": 2, "node2": 2, "node3": 2}
+@pytest.fixture(scope="module")
+def placed(serving: Marathon) -> Any:
+    with serving.cleaned_up():
+        made = [
+            serving.post(id=f"/at/{name}", cmd="exec sleep 1000", instances=count, constraints=constraints)
+            for name, (count, constraints, _, _) in PLACED.items()
+        ]
+        for deployment in made:
+            serving.deployed(deployment, 90)
+        yield serving
 
 
-def test_group_by_spreads_over_the_racks(marathon: Marathon) -> None:
-    marathon.run(id="/groupby", constraints=[["rack", "GROUP_BY"]], instances=4, **SLEEP)
-    racks = Counter("a" if node == "node1" else "b" for node in marathon.placed("/groupby"))
-    assert racks == {"a": 2, "b": 2}
+@pytest.mark.parametrize("name", PLACED)
+def test_a_constraint_places_pods(placed: Marathon, name: str) -> None:
+    count, _, shape, allowed = PLACED[name]
+    nodes = placed.placed(f"/at/{name}")
+    assert len(nodes) == count
+    assert set(nodes) <= allowed
+    if shape is not None:
+        assert sorted(Counter(nodes).values()) == shape
 
 
-def test_cluster_keeps_all_in_one_rack(marathon: Marathon) -> None:
-    marathon.run(id="/cluster", constraints=[["rack", "CLUSTER", "b"]], instances=3, **SLEEP)
-    assert set(marathon.placed("/cluster")) <= {"node2", "node3"}
-
-
-@pytest.mark.parametrize(
-    ("constraint", "nodes"),
-    [
-        (["rack", "IS", "a"], {"node1"}),
-        (["rack", "LIKE", "b"], {"node2", "node3"}),
-        (["rack", "UNLIKE", "a"], {"node2", "node3"}),
-        (["hostname", "LIKE", "node1|node3"], {"node1", "node3"}),
-        (["hostname", "UNLIKE", "node1"], {"node2", "node3"}),
-    ],
-)
-def test_attributes_choose_the_nodes(marathon: Marathon, constraint: list[str], nodes: set[str]) -> None:
-    app_id = f"/{'-'.join(constraint).lower().replace('|', '-')}"
-    marathon.run(id=app_id, constraints=[constraint], instances=3, **SLEEP)
-    assert set(marathon.placed(app_id)) <= nodes
+def test_what_fits_nowhere_waits_and_says_why(marathon: Marathon) -> None:
+    marathon.post(id="/at/none", cmd="exec sleep 1000", instances=4, constraints=[["hostname", "UNIQUE"]])
+    until(lambda: len(list(filter(None, marathon.placed("/at/none")))) == 3)
+    queued = until(lambda: (i := marathon.queued("/at/none"))["count"] == 1 and i)
+    assert queued["delay"]["overdue"] is True
+    refused = {row["reason"]: row["declined"] for row in queued["processedOffersSummary"]["rejectSummaryLaunchAttempt"]}
+    assert refused["UnfulfilledConstraint"] == 3
+    assert sorted(filter(None, marathon.placed("/at/none"))) == ["node1", "node2", "node3"]

@@ -87,6 +87,16 @@ def test_steps_that_were_not_seen_are_told_nevertheless() -> None:
     ]
 
 
+def test_a_task_that_started_and_ended_between_two_looks_is_told_to_have_run() -> None:
+    again = seen("Failed", 2, failure=failure(1))
+    assert told(seen("Provisioned"), again)[:6] == [*RUN[1:], "status_update TASK_FAILED", "instance Failed"]
+
+
+def test_a_launch_that_failed_between_two_looks_is_not_told_to_have_run() -> None:
+    again = seen("Provisioned", 2, failure=failure(1, message="Failed to launch container: no such file"))
+    assert told(seen("Provisioned"), again)[:2] == ["status_update TASK_FAILED", "instance Failed"]
+
+
 def test_a_task_that_could_not_be_launched_is_not_told_to_have_run() -> None:
     lost = seen("Failed", failure=failure(message="Failed to launch container: no such image"))
     assert told(seen("Scheduled"), lost) == ["instance Provisioned", "status_update TASK_FAILED", "instance Failed"]

@@ -17,7 +17,7 @@ from gateway.engines.errors import (
 from gateway.engines.kubernetes.groups import GroupUpdate, below, read_group, scaled
 from gateway.engines.kubernetes.groups import exists as group_exists
 from gateway.engines.kubernetes.groups import wanted as wanted_apps
-from gateway.engines.kubernetes.queue import queue_item
+from gateway.engines.kubernetes.queue import held, queue_item
 from gateway.engines.kubernetes.root import Root, app_of
 from gateway.engines.kubernetes.writer import Edit, Refusals, Wanted, Writer
 from gateway.kubernetes.cluster import Changed, Cluster
@@ -305,10 +305,11 @@ class KubernetesEngine:
 
     async def reset_delay(self, app_id: str) -> None:
         app = self.app(app_id)
-        if app is None or queue_item(app, self._instances.of(app_id), self._clock.time()) is None:
+        now = self._clock.time()
+        if app is None or queue_item(app, self._instances.of(app_id), now) is None:
             raise UnknownApp(app_id)
         for instance in self._instances.of(app_id):
-            if instance.delay_s and not instance.deleting:
+            if (instance.delay_s or held(instance, now)) and not instance.deleting:
                 await self._delete_pod(instance)
 
     # How

@@ -7,9 +7,10 @@ from gateway.engines.engine import App, QueueItem
 from translators.kubernetes.instances import Instance
 from translators.kubernetes.scheduling import queue_reasons
 
-__all__ = ["queue_item"]
+__all__ = ["held", "queue_item"]
 
 _WAITING = ("Scheduled", "Provisioned", "Failed", "Finished", "Killed", "Error", "Dropped", "Gone")
+_HELD = ("CrashLoopBackOff", "ErrImagePull", "ImagePullBackOff", "InvalidImageName")
 
 
 def queue_item(app: App, instances: Sequence[Instance], now: float) -> QueueItem | None:
@@ -28,12 +29,17 @@ def queue_item(app: App, instances: Sequence[Instance], now: float) -> QueueItem
         app=app,
         count=count,
         delay_s=int(left),
-        held=left > 0,
+        held=any(held(i, now) for i in waiting),
         since=_since(waiting, app),
         reasons=reasons,
         nodes=nodes,
         messages=messages or tuple(i.waiting for i in waiting if i.waiting),
     )
+
+
+def held(instance: Instance, now: float) -> bool:
+    """Whether a back-off holds it. That of a pull is not told in seconds: it is the last second, then, as long as it lasts."""
+    return _left(instance, now) > 0 or instance.waiting.startswith(_HELD)
 
 
 def _left(instance: Instance, now: float) -> float:
