@@ -94,8 +94,8 @@ class Marathon:
 
     def queued(self, app_id: str) -> dict[str, Any]:
         queue = self.client.get("/v2/queue", params={"embed": "lastUnusedOffers"}).json()["queue"]
-        found: dict[str, Any] = next(item for item in queue if item["app"]["id"] == app_id)
-        return found
+        found: list[dict[str, Any]] = [item for item in queue if item["app"]["id"] == app_id]
+        return found[0]  # LookupError while it is not there, which `until` waits out
 
     def pods(self, app_id: str) -> list[dict[str, Any]]:
         """Kubernetes' own view."""
