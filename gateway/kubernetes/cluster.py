@@ -1,6 +1,7 @@
 """The cluster as the gateway sees it: stores kept by reflectors to read from, writes that are visible to the next read.
 
-Readers never await Kubernetes. A write goes to the API server and then waits, bounded, until the store has it or is past it.
+Readers never await Kubernetes. What a write answers is in the store when it returns; after a scale or a deletion, whose
+answers are not the object, it waits, bounded, until the watch has told it.
 """
 
 import asyncio
@@ -126,13 +127,13 @@ class Cluster:
         content = body if isinstance(body, bytes) else msgspec.json.encode(body)
         path = resource.path(self.namespace)
         answer = await self.api.send("POST", path, content, urgent=resource is LEASES)
-        return await self._written(resource, answer, wait=wait)
+        return self._written(resource, answer, wait=wait)
 
     async def replace(self, resource: Resource[T], name: str, body: Mapping[str, Any], *, wait: bool = True) -> T:
         """With `metadata.resourceVersion` in the body: Conflict if the object has changed since."""
         path = resource.path(self.namespace, name)
         answer = await self.api.send("PUT", path, msgspec.json.encode(body), urgent=resource is LEASES)
-        return await self._written(resource, answer, wait=wait)
+        return self._written(resource, answer, wait=wait)
 
     async def patch(
         self, resource: Resource[T], name: str, body: Mapping[str, Any], *, subresource: str = "", wait: bool = True
@@ -140,14 +141,23 @@ class Cluster:
         """A merge patch. `metadata.resourceVersion` or `uid` in the body are preconditions."""
         path = resource.path(self.namespace, name, subresource)
         answer = await self.api.send("PATCH", path, msgspec.json.encode(body), content_type=MERGE_PATCH)
-        return await self._written(resource, answer, wait=wait)
+        return self._written(resource, answer, wait=wait)
 
     async def scale(self, name: str, replicas: int, *, resource_version: str | None = None) -> None:
         """Sets the replicas of a Deployment and nothing else. With a version: Conflict if it has changed since."""
         path = DEPLOYMENTS.path(self.namespace, name, "scale")
         metadata = {"resourceVersion": resource_version} if resource_version else {}
         body = msgspec.json.encode({"metadata": metadata, "spec": {"replicas": replicas}})
-        await self._written(DEPLOYMENTS, await self.api.send("PATCH", path, body, content_type=MERGE_PATCH), wait=True)
+        answer = _decoded(DEPLOYMENTS, await self.api.send("PATCH", path, body, content_type=MERGE_PATCH))
+        version = answer.metadata.resourceVersion  # of the Deployment; the rest of the answer is a Scale
+        await self._until(
+            DEPLOYMENTS,
+            name,
+            lambda seen: (
+                (seen is not None and _reached(seen.metadata.resourceVersion, version))
+                or _reached(self._stores[DEPLOYMENTS].resource_version, version)  # scaled, and gone again
+            ),
+        )
 
     async def delete(
         self,
@@ -218,20 +228,29 @@ class Cluster:
             if not waiter.done():
                 waiter.set_result(None)
 
-    async def _written(self, resource: Resource[T], answer: bytes, *, wait: bool) -> T:
+    def _written(self, resource: Resource[T], answer: bytes, *, wait: bool) -> T:
         item = _decoded(resource, answer)
         if wait and resource in self._stores:
-            meta: Any = item.metadata  # type: ignore[attr-defined]
-            store = self._stores[resource]
-            await self._until(
-                resource,
-                meta.name,
-                lambda seen: (
-                    (seen is not None and _reached(seen.metadata.resourceVersion, meta.resourceVersion))
-                    or _reached(store.resource_version, meta.resourceVersion)  # written, and gone again
-                ),
-            )
+            self._keep(resource, item)
         return item
+
+    def _keep(self, resource: Resource[Any], item: Any) -> None:
+        """What the server has just answered is in the store at once, unless the watch is as far already.
+
+        Then it may have told that the object has changed or is gone again since. The watch will tell it once more, which is
+        no change, and all that is newer. Its place does not move: what is between must not be missed.
+        """
+        meta, store = item.metadata, self._stores[resource]
+        known = store.get(meta.name)
+        if not store.synced or _reached(store.resource_version, meta.resourceVersion):
+            return
+        if known is not None and known.metadata.uid != meta.uid:
+            store.remove(meta.name)
+            self._changed(resource, known, None)
+            known = None
+        if known is None or not _reached(known.metadata.resourceVersion, meta.resourceVersion):
+            store.put(meta.name, item)
+            self._changed(resource, known, item)
 
     async def _until(self, resource: Resource[Any], name: str, seen: Callable[[Any | None], bool]) -> None:
         """Waits, bounded, until the store shows what was written; then goes on either way."""

@@ -31,7 +31,7 @@ from translators.marathon.errors import BadRequest
 __all__ = ["Edit", "Refusals", "Wanted", "Writer"]
 
 _ATTEMPTS = 20
-_CATCH_UP_S = 10.0  # a client waits for an answer that long; then it is given, and the next read may be behind it
+_CATCH_UP_S = 10.0  # a client waits for an answer that long
 _TURN_S = 30.0  # longer than a write may take: behind a server that hangs nobody waits for more than one other
 _LOCKED = (
     "App is locked by one or more deployments. Override with the option '?force=true'. "
@@ -98,14 +98,6 @@ class Writer:
         `edit` is computed on the present root, again for every attempt, and may raise what it likes.
         Raises AppLocked, TooManyDeployments, EngineUnavailable, BadRequest (a change too large for one object).
         """
-        sequence, accepted = await self._stored(edit, force=force, origin=origin)
-        await self._catch_up(sequence)
-        return accepted
-
-    async def _stored(
-        self, edit: Callable[[], Edit], *, force: bool, origin: Mapping[str, str]
-    ) -> tuple[int, Accepted]:
-        """The number of the change as well."""
         async with self._turn():
             for _ in range(_ATTEMPTS):
                 wanted = edit()
@@ -120,7 +112,7 @@ class Writer:
                     raise BadRequest(f"The change was refused by the cluster: {error.message}", 422) from error
                 except KubernetesError as error:
                     raise EngineUnavailable(f"The change could not be stored: {error.message}") from error
-                return sequence, Accepted(spec.id, spec.version, created=wanted.created)
+                return Accepted(spec.id, spec.version, created=wanted.created)
         raise EngineUnavailable(f"{_ATTEMPTS} other changes were faster. Try again.")
 
     @contextlib.asynccontextmanager
@@ -206,10 +198,7 @@ class Writer:
         return timestamp(datetime.fromisoformat(newest).timestamp() + 0.0015)
 
     async def _catch_up(self, sequence: int) -> None:
-        """Waits, bounded, until this replica knows a change that exists.
-
-        After an outage its watch may still be waiting before its next try, while writes go through already.
-        """
+        """Waits, bounded, until this replica knows the change that was faster. After an outage its watch may be late."""
         deadline = self._clock.monotonic() + _CATCH_UP_S
         while self._root.highest_sequence < sequence:
             if self._clock.monotonic() >= deadline:
