@@ -82,7 +82,7 @@ class Instances:
             return
         if before is not None and after is not None and before.metadata.uid != after.metadata.uid:
             self._keep(before, None)  # deleted and made again under the same name
-        self._keep(pod, self._derive(pod) if after is not None else None)
+        self._keep(pod, self._derive(pod) if after is not None and not _over(after) else None)
 
     def _derive(self, pod: Pod) -> Instance:
         app_id, config_version = pod.metadata.annotations[_ID], pod.metadata.annotations.get(_CONFIG_VERSION, "")
@@ -146,6 +146,11 @@ class Instances:
         if before != after:
             for listener in tuple(self._listeners):
                 listener(before, after, pod)
+
+
+def _over(pod: Pod) -> bool:
+    """A pod that was to be deleted and whose containers have ended is gone, whenever its object is."""
+    return pod.metadata.deletionTimestamp is not None and pod.status.phase in ("Failed", "Succeeded")
 
 
 def _ours(pod: Pod) -> bool:

@@ -53,7 +53,8 @@ def test_its_change_replaces_every_task(web: Marathon) -> None:
     before = {task["id"] for task in web.tasks("/web")}
     change = json.loads(re.findall(r"-X PUT .*? -d '(\{.*?\})'", PAGE)[0])
     web.deployed(web.put("/web", **change))
-    after = until(lambda: len(now := web.tasks("/web")) == 3 and now)
+    after = web.tasks("/web")
+    assert len(after) == 3
     assert before.isdisjoint({task["id"] for task in after})
     assert web.app("/web")["tasksHealthy"] == 3
     (container, *_) = web.pods("/web")[0]["spec"]["containers"]

@@ -47,6 +47,20 @@ async def test_an_ordered_kill_is_told_once_however_often_the_pod_is_seen() -> N
         assert told == ["Running", "TASK_KILLED", "Killed"]
 
 
+async def test_a_killed_task_is_gone_when_its_container_has_ended_though_its_object_is_still_there() -> None:
+    async with House() as house:
+        (instance,) = await house.deployed("/a")
+        stream = listen(house, "status_update_event")
+        house.cluster.set(PODS, instance.pod, {"metadata": {"annotations": {"marathon-gateway.io/kill": "x"}}})
+        house.terminate(instance.pod)
+        assert [i.uid for i in house.engine.instances("/a")] == [instance.uid]
+        for _ in range(2):  # the kubelet writes the end more than once
+            house.cluster.set(PODS, instance.pod, {"status": {"phase": "Succeeded", "reason": "x"}})
+            assert list(house.engine.instances("/a")) == []
+        house.cluster.remove(PODS, instance.pod)
+        assert [event["taskStatus"] for event in await drained(stream)] == ["TASK_KILLED"]
+
+
 async def test_a_failed_check_is_told_with_the_check_that_failed() -> None:
     async with House() as house:
         (instance,) = await house.deployed("/a", healthChecks=[CHECK], ports=[0])
