@@ -163,7 +163,7 @@ def _health(before: Instance | None, after: Instance, checks: Sequence[Mapping[s
 
 def derive_change(before: MarathonDeployment | None, after: MarathonDeployment | None, now: str) -> list[Event]:
     """Acceptance, each step's begin and end, and the end of a deployment."""
-    if after is None:
+    if after is None or after.spec.origin.get("quiet"):
         return []
     spec, events = after.spec, []
     plain_cancel = bool(spec.cancels) and not spec.steps

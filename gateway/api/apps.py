@@ -80,7 +80,7 @@ class Apps:
         group = app_id(request) if "id" in request.path_params else "/"
         prefix = group.rstrip("/") + "/"
         apps = [app for app in self._engine.apps() if app.id.startswith(prefix)]
-        if not apps and group != "/":
+        if not self._engine.has_group(group):
             raise not_found(f"Group '{group}' does not exist")
         return json_reply(self._fragments.apps(apps, SINGLE | embeds(request), key=b"*"))
 

@@ -1,6 +1,6 @@
 """Each app's JSON, rendered once per change and joined from bytes (design D8). Marathon's order of members.
 
-A rendered form is valid while the engine's generation of the app is the same. The member `taskStats` has the spelling that
+A rendered form is valid while the engine's generation of the app is the same; past versions are not kept. The member `taskStats` has the spelling that
 clients read (D13); it shows ages, so it is rendered anew each time.
 """
 
@@ -34,7 +34,7 @@ class Fragments:
 
     def app(self, app: App, embed: frozenset[str]) -> bytes:
         embed = _expanded(embed)
-        if "taskStats" in embed:
+        if "taskStats" in embed or self._engine.app(app.id) is not app:
             return msgspec.json.encode(self._render(app, embed))
         return self._once(app, embed, lambda: msgspec.json.encode(self._render(app, embed)))
 

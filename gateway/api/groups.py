@@ -1,6 +1,7 @@
-"""`/v2/groups`: the tree that the apps' ids make."""
+"""`/v2/groups`: the tree of groups, now and at its past versions."""
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -11,16 +12,16 @@ from gateway.api.fragments import Fragments
 from gateway.api.replies import HttpError, accepted, json_reply, not_found
 from gateway.api.requests import app_id, body, flag, timestamp
 from gateway.api.resource import Resource
-from gateway.engines.engine import App, Engine
+from gateway.engines.engine import App, Engine, Tree
+from translators.marathon.paths import parent
 
 __all__ = ["Groups"]
 
 _DEFAULT = frozenset(("group.apps", "group.pods", "group.groups"))
-_NEVER = "1970-01-01T00:00:00.000Z"
 
 
 class Groups:
-    """Reads are the engine's apps seen as a tree; a group's version is that of its newest app."""
+    """Every group has the version of the root, which is that of the last accepted change."""
 
     def __init__(self, engine: Engine, fragments: Fragments) -> None:
         self._engine = engine
@@ -36,39 +37,26 @@ class Groups:
             ("/v2/groups/{id:path}/versions", Resource({"GET": self.versions})),
             ("/v2/groups/{id:path}/versions/{version}", Resource({"GET": self.version, "PUT": self.rollback})),
             ("/v2/groups/{id:path}/apps", Resource({"GET": self.apps})),
-            ("/v2/groups/{id:path}", Resource(root)),
+            ("/v2/groups/{id:path}", Resource({**root, "PATCH": self.patch})),
         ]
 
     async def get(self, request: Request) -> Response:
-        group = _group(request)
-        self._must_exist(group)
-        embed = frozenset(request.query_params.getlist("embed")) or _DEFAULT
-        return json_reply(msgspec.json.encode(self._tree(group, self._below(group), embed)))
+        return self._shown(request, self._engine.tree())
 
     async def apps(self, request: Request) -> Response:
-        shown = [
-            self._fragments.app(app, _details(request.query_params.getlist("embed")))
-            for app in self._below(_group(request))
-        ]
+        details = _details(request.query_params.getlist("embed"))
+        prefix = _group(request).rstrip("/") + "/"
+        shown = [self._fragments.app(app, details) for app in self._engine.apps() if app.id.startswith(prefix)]
         return json_reply(b"[" + b",".join(shown) + b"]")
 
     async def versions(self, request: Request) -> Response:
         group = _group(request)
-        self._must_exist(group)
-        found = {version for app in self._below(group) for version in self._engine.versions(app.id)}
-        return json_reply(sorted(found, reverse=True) or [_NEVER])
+        if not self._engine.has_group(group):
+            raise not_found(f"Group '{group}' does not exist")
+        return json_reply(list(self._engine.group_versions(group)))
 
     async def version(self, request: Request) -> Response:
-        group, wanted = _group(request), timestamp(request.path_params["version"])
-        self._must_exist(group)
-        then = []
-        for app in self._below(group):
-            known = [version for version in self._engine.versions(app.id) if version <= wanted]
-            if known:
-                then.append(await self._engine.app_at(app.id, max(known)))
-        if wanted not in {version for app in self._below(group) for version in self._engine.versions(app.id)}:
-            raise not_found(f"Group '{group}' does not exist")
-        return json_reply(msgspec.json.encode(self._tree(group, then, _DEFAULT)))
+        return self._shown(request, self._engine.tree_at(timestamp(request.path_params["version"])))
 
     async def rollback(self, request: Request) -> Response:
         """Only very old Marathons had this path; marathon-python still calls it."""
@@ -90,40 +78,51 @@ class Groups:
             )
         return accepted(await self._engine.update_group(_group(request), source, force=flag(request, "force")))
 
+    async def patch(self, request: Request) -> Response:
+        await self._engine.patch_group(_group(request), await body(request))
+        return Response(b"", media_type="application/json")
+
     async def delete(self, request: Request) -> Response:
         group = _group(request)
-        if not self._exists(group):
+        if not self._engine.has_group(group):
             raise HttpError(404, f"Group '{group}' does not exist")
         return accepted(await self._engine.delete_group(group, force=flag(request, "force")))
 
-    def _below(self, group: str) -> Sequence[App]:
-        prefix = group.rstrip("/") + "/"
-        return [app for app in self._engine.apps() if app.id.startswith(prefix)]
-
-    def _exists(self, group: str) -> bool:
-        return group == "/" or bool(self._below(group))
-
-    def _must_exist(self, group: str) -> None:
-        if not self._exists(group):
+    def _shown(self, request: Request, tree: Tree | None) -> Response:
+        group = _group(request)
+        if tree is None or group not in tree.groups:
             raise not_found(f"Group '{group}' does not exist")
+        embed = frozenset(request.query_params.getlist("embed")) or _DEFAULT
+        return json_reply(msgspec.json.encode(self._tree(group, tree, _Members(tree), embed)))
 
-    def _tree(self, group: str, apps: Sequence[App], embed: frozenset[str]) -> dict[str, Any]:
-        prefix = group.rstrip("/") + "/"
-        direct = [app for app in apps if "/" not in app.id[len(prefix) :]]
-        names = dict.fromkeys(app.id[len(prefix) :].partition("/")[0] for app in apps if "/" in app.id[len(prefix) :])
-        children = [
-            self._tree(prefix + name, [app for app in apps if app.id.startswith(f"{prefix}{name}/")], embed)
-            for name in names
-        ]
+    def _tree(self, group: str, tree: Tree, members: "_Members", embed: frozenset[str]) -> dict[str, Any]:
         details = _details(embed)
+        apps = members.apps[group] if "group.apps" in embed else []
+        inner = members.groups[group] if "group.groups" in embed else []
+        record = tree.groups[group]
+        enforced = {"enforceRole": True} if record.enforceRole else {}  # a false one would break clients
         return {
             "id": group,
-            "apps": [msgspec.Raw(self._fragments.app(app, details)) for app in direct] if "group.apps" in embed else [],
+            "apps": [msgspec.Raw(self._fragments.app(app, details)) for app in apps],
             "pods": [],
-            "groups": children if "group.groups" in embed else [],
-            "dependencies": [],
-            "version": max((app.version for app in apps), default=_NEVER),
+            "groups": [self._tree(other, tree, members, embed) for other in inner],
+            "dependencies": record.dependencies,
+            "version": tree.version,
+            **enforced,
         }
+
+
+class _Members:
+    """What is directly in each group."""
+
+    def __init__(self, tree: Tree) -> None:
+        self.apps: defaultdict[str, list[App]] = defaultdict(list)
+        self.groups: defaultdict[str, list[str]] = defaultdict(list)
+        for app in tree.apps:
+            self.apps[parent(app.id)].append(app)
+        for group in tree.groups:
+            if group != "/":
+                self.groups[parent(group)].append(group)
 
 
 def _group(request: Request) -> str:

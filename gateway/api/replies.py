@@ -16,6 +16,7 @@ from gateway.engines.errors import (
     TooManyDeployments,
     UnknownApp,
     UnknownDeployment,
+    UnknownGroup,
     UnknownTask,
     UnknownVersion,
 )
@@ -90,6 +91,8 @@ def _engine_error(error: EngineError) -> Response:
         return message(503, str(error))
     if isinstance(error, AppExists):
         return message(409, str(error))
+    if isinstance(error, UnknownGroup):
+        return json_reply({"message": str(error), "details": []}, 404)
     if isinstance(error, UnknownVersion):
         return message(404, f"App '{error.app_id}' does not exist")
     if isinstance(error, UnknownTask | UnknownDeployment | UnknownApp):

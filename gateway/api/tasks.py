@@ -60,7 +60,7 @@ class Tasks:
     async def of_group(self, request: Request) -> Response:
         group = app_id(request) if "id" in request.path_params else "/"
         apps = [app for app in self._engine.apps() if app.id.startswith(group.rstrip("/") + "/")]
-        if not apps and group != "/":
+        if not self._engine.has_group(group):
             raise not_found(f"Group '{group}' does not exist")
         return json_reply({"tasks": [task for app in apps for task in self._fragments.tasks(app)]})
 

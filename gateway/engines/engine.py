@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from translators.kubernetes.instances import Instance, TaskFailure
-from translators.kubernetes.objects import Step
+from translators.kubernetes.objects import GroupRecord, Step
 
-__all__ = ["Accepted", "App", "DeploymentView", "Engine", "Origin", "QueueItem"]
+__all__ = ["Accepted", "App", "DeploymentView", "Engine", "Origin", "QueueItem", "Tree"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,15 @@ class App:
     @property
     def instances(self) -> int:
         return int(self.definition["instances"])
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """One version of the root group: all apps and all groups, sorted by id. Every group has the version of the root."""
+
+    version: str
+    apps: Sequence[App]
+    groups: Mapping[str, GroupRecord]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +131,20 @@ class Engine(Protocol):
         """Raises UnknownApp, UnknownVersion."""
         ...
 
+    def tree(self) -> Tree:
+        """The root group as it is wanted now."""
+        ...
+
+    def has_group(self, group_id: str) -> bool: ...
+
+    def group_versions(self, group_id: str) -> Sequence[str]:
+        """The versions at which the group was there, newest first, as far back as they are kept."""
+        ...
+
+    def tree_at(self, version: str) -> Tree | None:
+        """The root group as it was, None for a version that is not known."""
+        ...
+
     def leader(self) -> str | None:
         """`host:port` of the replica that runs rollouts."""
         ...
@@ -169,6 +192,10 @@ class Engine(Protocol):
 
     async def update_group(self, group_id: str, source: object, *, force: bool) -> Accepted:
         """PUT: replaces the lists that are given, scales (`scaleBy`) or rolls back (`version`) the apps below."""
+        ...
+
+    async def patch_group(self, group_id: str, source: object) -> None:
+        """PATCH: `enforceRole` of a top-level group. Raises UnknownGroup."""
         ...
 
     def plan_group(self, group_id: str, source: object) -> Sequence[Step]:

@@ -2,6 +2,7 @@
 
 EngineError
 ├── UnknownApp           no such app
+├── UnknownGroup         no such group
 ├── UnknownVersion       the app has no such version
 ├── UnknownTask          no such task
 ├── UnknownDeployment    no such deployment
@@ -21,6 +22,7 @@ __all__ = [
     "TooManyDeployments",
     "UnknownApp",
     "UnknownDeployment",
+    "UnknownGroup",
     "UnknownTask",
     "UnknownVersion",
 ]
@@ -34,6 +36,12 @@ class UnknownApp(EngineError):
     def __init__(self, app_id: str) -> None:
         super().__init__(f"App '{app_id}' does not exist")
         self.app_id = app_id
+
+
+class UnknownGroup(EngineError):
+    def __init__(self, group_id: str) -> None:
+        super().__init__(f"Group '{group_id}' does not exist")
+        self.group_id = group_id
 
 
 class UnknownVersion(EngineError):

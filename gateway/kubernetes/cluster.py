@@ -16,7 +16,7 @@ import msgspec
 from gateway.clock import Clock
 from gateway.kubernetes.errors import AlreadyExists, NotFound, Unavailable
 from gateway.kubernetes.reflector import Reflector
-from gateway.kubernetes.resources import APPS, CHANGES, DEPLOYMENTS, EVENTS, LEASES, NODES, PODS, Resource
+from gateway.kubernetes.resources import APPS, CHANGES, DEPLOYMENTS, EVENTS, GROUPS, LEASES, NODES, PODS, Resource
 from gateway.kubernetes.store import Store
 from gateway.kubernetes.transport import MERGE_PATCH, ApiServer
 from gateway.kubernetes.waiting import within
@@ -60,6 +60,7 @@ def stores() -> dict[Resource[Any], Store[Any]]:
         DEPLOYMENTS: Store({"id-hash": id_hash}),
         EVENTS: Store({"uid": lambda event: event.involvedObject.uid}),
         APPS: Store({"id-hash": id_hash}),
+        GROUPS: Store({"id-hash": id_hash}),
         CHANGES: Store(),
     }
 
@@ -87,6 +88,7 @@ class Cluster:
     deployments = property(lambda self: self._stores[DEPLOYMENTS])
     events = property(lambda self: self._stores[EVENTS])
     apps = property(lambda self: self._stores[APPS])
+    groups = property(lambda self: self._stores[GROUPS])
     changes = property(lambda self: self._stores[CHANGES])
 
     @property
@@ -200,7 +202,7 @@ class Cluster:
                 await self.api.send("POST", path, msgspec.json.encode(body))
 
     def _reflector(self, resource: Resource[Any], store: Store[Any]) -> Reflector[Any]:
-        managed = _MANAGED if resource in (PODS, DEPLOYMENTS, APPS, CHANGES) else None
+        managed = _MANAGED if resource in (PODS, DEPLOYMENTS, APPS, GROUPS, CHANGES) else None
         return Reflector(
             self.api,
             resource,
@@ -210,7 +212,7 @@ class Cluster:
             changed=lambda before, after: self._changed(resource, before, after),
             heard=self._heard,
             params=_OF_PODS if resource is EVENTS else managed,
-            missing=_NO_CRDS if resource in (APPS, CHANGES) else "",
+            missing=_NO_CRDS if resource in (APPS, GROUPS, CHANGES) else "",
             streaming=self._streaming,
         )
 

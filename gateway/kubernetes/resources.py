@@ -14,6 +14,7 @@ from translators.kubernetes.objects import (
     Lease,
     MarathonApp,
     MarathonDeployment,
+    MarathonGroup,
     Meta,
     Node,
     Pod,
@@ -24,6 +25,7 @@ __all__ = [
     "CHANGES",
     "DEPLOYMENTS",
     "EVENTS",
+    "GROUPS",
     "LEASES",
     "NODES",
     "PODS",
@@ -83,4 +85,5 @@ DEPLOYMENTS = Resource("deployments", "/apis/apps/v1", "Deployment", Deployment)
 REVISIONS = Resource("controllerrevisions", "/apis/apps/v1", "ControllerRevision", ControllerRevision)
 LEASES = Resource("leases", "/apis/coordination.k8s.io/v1", "Lease", Lease)
 APPS = Resource("marathonapps", f"/apis/{GROUP}/{VERSION}", "MarathonApp", MarathonApp)
+GROUPS = Resource("marathongroups", f"/apis/{GROUP}/{VERSION}", "MarathonGroup", MarathonGroup)
 CHANGES = Resource("marathondeployments", f"/apis/{GROUP}/{VERSION}", "MarathonDeployment", MarathonDeployment)

@@ -10,12 +10,13 @@ from functools import lru_cache
 import msgspec
 
 from gateway.kubernetes.store import Store
-from translators.kubernetes.objects import AppChange, ChangeSpec, MarathonDeployment
+from translators.kubernetes.objects import AppChange, ChangeSpec, GroupChange, MarathonDeployment
 
 __all__ = [
     "affected_apps",
     "cancelled_by",
     "decode_changes",
+    "decode_groups",
     "encode_changes",
     "in_log",
     "listed",
@@ -23,13 +24,14 @@ __all__ = [
     "log_of",
     "open_changes",
     "readable_changes",
+    "readable_groups",
     "touched_apps",
 ]
 
 _NAME = re.compile(r"change-[0-9]+")
 
 
-def encode_changes(changes: Sequence[AppChange]) -> str:
+def encode_changes(changes: Sequence[AppChange] | Sequence[GroupChange]) -> str:
     return msgspec.json.encode(changes).decode()
 
 
@@ -49,6 +51,24 @@ def readable_changes(change: MarathonDeployment) -> Sequence[AppChange]:
         return decode_changes(change.spec)
     except msgspec.DecodeError:
         return ()
+
+
+def decode_groups(spec: ChangeSpec) -> Sequence[GroupChange]:
+    """Raises msgspec.DecodeError if the text is not what a gateway wrote."""
+    return _decoded_groups(spec.groups)
+
+
+def readable_groups(change: MarathonDeployment) -> Sequence[GroupChange]:
+    """For those that only look: nothing if it can not be read."""
+    try:
+        return decode_groups(change.spec)
+    except msgspec.DecodeError:
+        return ()
+
+
+@lru_cache(maxsize=4096)
+def _decoded_groups(text: str) -> tuple[GroupChange, ...]:
+    return msgspec.json.decode(text, type=tuple[GroupChange, ...])
 
 
 @lru_cache(maxsize=4096)

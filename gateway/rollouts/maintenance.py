@@ -13,7 +13,7 @@ from gateway.kubernetes.errors import Conflict, KubernetesError, NotFound
 from gateway.kubernetes.resources import APPS, CHANGES, DEPLOYMENTS, PODS
 from gateway.rollouts.actions import scale
 from gateway.rollouts.apps import AppWrites
-from gateway.rollouts.changes import log_of, open_changes, touched_apps
+from gateway.rollouts.changes import log_of, open_changes, readable_groups, touched_apps
 from gateway.rollouts.instances import Instances
 from translators.kubernetes.instances import Instance, TaskFailure
 from translators.kubernetes.names import app_object_name
@@ -23,6 +23,7 @@ __all__ = ["Maintenance"]
 
 _EVERY_S = 30.0
 _SOON_S = 1.0
+_CHANGES_KEPT = 50  # Marathon's zk_max_versions
 
 log = logging.getLogger(__name__)
 
@@ -176,10 +177,16 @@ class Maintenance:
         await self._cluster.patch(APPS, app.metadata.name, {"status": status}, subresource="status")
 
     async def _prune(self) -> None:
-        """Finished changes go after the retention time; the newest always stays, since the next number follows from it."""
-        for change in log_of(self._cluster.changes)[:-1]:
+        """Finished changes go after the retention time; the newest stay: they are the versions that groups have had.
+
+        One that removes a group stays as well while an older one is open, which may have made the group.
+        """
+        older_open = False
+        for change in log_of(self._cluster.changes)[:-_CHANGES_KEPT]:
             finished = change.status.finishedAt
-            if change.open or not finished:
+            older_open = older_open or change.open
+            removes = any(group.after is None for group in readable_groups(change))
+            if change.open or not finished or (older_open and removes):
                 continue
             if self._clock.time() - datetime.fromisoformat(finished).timestamp() > self._retention_s:
                 try:

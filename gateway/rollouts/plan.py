@@ -5,7 +5,7 @@ dependencies of the target: an app that only changes its number of instances is 
 restarted. Empty steps are left out.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -17,16 +17,23 @@ __all__ = ["instances_of", "levels", "plan"]
 
 
 def plan(
-    before: Mapping[str, AppRecord], after: Mapping[str, AppRecord], *, others: Mapping[str, AppRecord] | None = None
+    before: Mapping[str, AppRecord],
+    after: Mapping[str, AppRecord],
+    *,
+    others: Mapping[str, AppRecord] | None = None,
+    groups: Mapping[str, Sequence[str]] | None = None,
 ) -> tuple[Step, ...]:
-    """The steps from `before` to `after`. `others` are the apps that stay as they are: they count for the levels."""
+    """The steps from `before` to `after`.
+
+    `others` are the apps that stay as they are: they count for the levels, and so do the dependencies of `groups`.
+    """
     stopped = [app_id for app_id in before if app_id not in after]
     target = {**{i: r for i, r in (others or {}).items() if i not in stopped}, **after}
     steps = [
         [StepAction(action="StopApplication", app=app_id) for app_id in stopped],
         [StepAction(action="StartApplication", app=app_id) for app_id in after if app_id not in before],
     ]
-    depth = levels({app_id: _dependencies(record) for app_id, record in target.items()})
+    depth = levels({app_id: _dependencies(app_id, record, groups or {}) for app_id, record in target.items()})
     for level in sorted({depth[app_id] for app_id in after}):
         apps = [app_id for app_id in after if depth[app_id] == level]
         steps.append([a for app_id in apps if (a := _action(app_id, before.get(app_id), after[app_id]))])
@@ -38,7 +45,15 @@ def levels(dependencies: Mapping[str, Iterable[str]]) -> dict[str, int]:
 
     What does not exist is no dependency. Cycles (refused at validation) end where they began.
     """
-    edges = {app_id: _targets(app_id, names, dependencies) for app_id, names in dependencies.items()}
+    members: dict[str, list[str]] = {}
+    for name in {name for names in dependencies.values() for name in names}:
+        prefix = name.rstrip("/") + "/"
+        inside = [] if name in dependencies else [other for other in dependencies if other.startswith(prefix)]
+        members[name] = inside or [name]
+    edges = {
+        app_id: [other for name in names for other in members[name] if other in dependencies]
+        for app_id, names in dependencies.items()
+    }
     found: dict[str, int] = {}
 
     def depth(app_id: str, path: frozenset[str]) -> int:
@@ -67,16 +82,12 @@ def _action(app_id: str, before: AppRecord | None, after: AppRecord) -> StepActi
     return None
 
 
-def _targets(app_id: str, names: Iterable[str], apps: Mapping[str, Any]) -> list[str]:
-    out = []
-    for name in names:
-        prefix = name.rstrip("/") + "/"
-        out += [other for other in apps if other != app_id and (other == name or other.startswith(prefix))]
-    return out
-
-
-def _dependencies(record: AppRecord) -> tuple[str, ...]:
-    return tuple(_definition(record.definition).get("dependencies", ()))
+def _dependencies(app_id: str, record: AppRecord, groups: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Those of the app, and those of every group that it is in."""
+    inherited = [
+        name for group, names in groups.items() if app_id.startswith(group.rstrip("/") + "/") for name in names
+    ]
+    return (*_definition(record.definition).get("dependencies", ()), *inherited)
 
 
 @lru_cache(maxsize=20_000)

@@ -16,7 +16,16 @@ from gateway.kubernetes.errors import Conflict, KubernetesError, NotFound
 from gateway.kubernetes.resources import APPS, CHANGES, DEPLOYMENTS, PODS
 from gateway.rollouts.apps import AppWrites
 from gateway.rollouts.backoff import Backoff
-from gateway.rollouts.changes import cancelled_by, decode_changes, open_changes, readable_changes, touched_apps
+from gateway.rollouts.changes import (
+    cancelled_by,
+    decode_changes,
+    decode_groups,
+    open_changes,
+    readable_changes,
+    readable_groups,
+    touched_apps,
+)
+from gateway.rollouts.groups import GroupWrites
 from gateway.rollouts.instances import Instances
 from gateway.rollouts.maintenance import Maintenance
 from gateway.rollouts.steps import Steps
@@ -42,6 +51,7 @@ class Runner:
         self._instances = instances
         self._clock = clock
         self._apps = AppWrites(cluster, instances, platform)
+        self._groups = GroupWrites(cluster)
         self._steps = Steps(self._apps, clock=clock)
         self._maintenance = Maintenance(cluster, instances, self._apps, clock=clock, retention_s=retention_s)
         self._drivers: dict[str, asyncio.Task[None]] = {}
@@ -181,12 +191,21 @@ class Runner:
                 await self._apps.store(edit.id, edit.after, other.sequence)
             elif edit.id not in taken_over:
                 await self._apps.remove(edit.id, other.sequence)
+        groups_taken_over = {group.id for group in readable_groups(by)}
+        for group in readable_groups(other):
+            if group.after is not None:
+                await self._groups.store(group.id, group.after, other.sequence)
+            elif group.id not in groups_taken_over:
+                await self._groups.remove(group.id, other.sequence)
         await self._finish(other, "Failed", CANCELLED)
 
     async def _apply(self, change: MarathonDeployment) -> None:
         for edit in decode_changes(change.spec):
             if edit.after is not None:
                 await self._apps.store(edit.id, edit.after, change.sequence)
+        for group in decode_groups(change.spec):
+            if group.after is not None:
+                await self._groups.store(group.id, group.after, change.sequence)
         await self._patch(change, {"phase": "Running", "applied": True})
 
     async def _next_step(self, change: MarathonDeployment, step: int) -> None:
@@ -199,6 +218,9 @@ class Runner:
     async def _end(self, change: MarathonDeployment) -> None:
         for edit in decode_changes(change.spec):
             await self._maintenance.remove_empty_deployments(edit.id)
+        for group in decode_groups(change.spec):
+            if group.after is None:
+                await self._groups.remove(group.id, change.sequence)
         await self._finish(change, "Succeeded", "")
 
     async def _finish(self, change: MarathonDeployment, phase: str, reason: str) -> None:

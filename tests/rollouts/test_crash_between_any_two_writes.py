@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.rollouts.world import World, record
-from translators.kubernetes.objects import AppRecord
+from translators.kubernetes.objects import AppRecord, GroupChange, GroupRecord
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,8 @@ class Case:
     before: AppRecord | None
     after: AppRecord | None
     cancelled: AppRecord | None = None
+    groups: tuple[GroupChange, ...] = ()
+    cancelled_groups: tuple[GroupChange, ...] = ()
     most: int = 3
     fewest: int = 0
 
@@ -47,6 +49,30 @@ CASES = {
         most=4,
         fewest=3,
     ),
+    "groups made and changed": Case(
+        None,
+        record("/a", 1, version=1),
+        groups=(
+            GroupChange(id="/g", after=GroupRecord(dependencies=["/a"])),
+            GroupChange(id="/old", before=GroupRecord(), after=GroupRecord(enforceRole=True)),
+        ),
+    ),
+    "groups removed": Case(
+        record("/a", 1, version=1), None, groups=(GroupChange(id="/old", before=GroupRecord(), after=None),)
+    ),
+    "groups of a change that is forced aside": Case(
+        record("/a", 3, version=1),
+        record("/a", 3, version=3, strategy=(1.0, 0.0)),
+        cancelled=record("/a", 3, version=2, strategy=(1.0, 0.0)),
+        groups=(GroupChange(id="/g", before=GroupRecord(dependencies=["/a"]), after=GroupRecord()),),
+        cancelled_groups=(
+            GroupChange(id="/g", after=GroupRecord(dependencies=["/a"])),
+            GroupChange(id="/h", after=GroupRecord()),
+            GroupChange(id="/old", before=GroupRecord()),
+        ),
+        most=4,
+        fewest=3,
+    ),
     "delete during a replace": Case(
         record("/a", 3, version=1), None, cancelled=record("/a", 3, version=2, strategy=(1.0, 0.0)), most=4
     ),
@@ -57,18 +83,18 @@ async def prepared(case: Case) -> World:
     world = World()
     async with world.runner():
         if case.before is not None:
-            world.accept({}, {"/a": case.before})
+            world.accept({}, {"/a": case.before}, groups=[GroupChange(id="/old", after=GroupRecord())])
             await world.rest()
     world.forget()
     apps = {"/a": case.before} if case.before else {}
     after = {"/a": case.after} if case.after else {}
     if case.cancelled is not None:
-        change = world.accept(apps, {"/a": case.cancelled})
+        change = world.accept(apps, {"/a": case.cancelled}, groups=case.cancelled_groups)
         async with world.runner():
             await world.until(lambda: len(world.state()["pods"]) == 2)
-        world.accept({"/a": case.cancelled}, after, cancels=[change])
+        world.accept({"/a": case.cancelled}, after, cancels=[change], groups=case.groups)
     else:
-        world.accept(apps, after)
+        world.accept(apps, after, groups=case.groups)
     world.cluster.writes.clear()
     return world
 

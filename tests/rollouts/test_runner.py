@@ -10,7 +10,7 @@ from gateway.kubernetes.errors import Invalid
 from gateway.kubernetes.resources import DEPLOYMENTS, NODES, PODS
 from gateway.rollouts.runner import CANCELLED
 from tests.rollouts.world import KILL, World, record
-from translators.kubernetes.objects import GROUP
+from translators.kubernetes.objects import GROUP, GroupChange, GroupRecord
 
 V1 = record("/a", 3, version=1)
 
@@ -296,14 +296,31 @@ async def test_an_ended_pod_is_removed_and_its_failure_kept(world: World) -> Non
     assert failure["appId"] == "/a"
 
 
-async def test_the_history_is_kept_for_an_hour_and_the_last_change_for_ever(world: World) -> None:
+async def test_the_history_is_kept_for_an_hour_and_the_last_fifty_changes_for_ever(world: World) -> None:
     async with world.runner():
         await created(world)
-        world.accept({"/a": V1}, {"/a": record("/a", 2, version=2, config=1)})
+        for _ in range(52):
+            world.accept({"/a": V1}, {"/a": V1})
         await world.rest()
-        assert len(world.cluster.changes.values()) == 2
+        assert len(world.cluster.changes.values()) == 53
         await world.clock.advance(3700)
-    assert [c.metadata.name for c in world.cluster.changes.values()] == ["change-0000000002"]
+    assert sorted(c.sequence for c in world.cluster.changes.values()) == list(range(4, 54))
+
+
+async def test_a_change_that_removes_a_group_is_kept_while_an_older_one_is_open(world: World) -> None:
+    """It is what tells that the group is gone: the older one may have made it."""
+    world.healthy = lambda pod: False
+    async with world.runner():
+        world.accept({}, {"/a": V1}, groups=[GroupChange(id="/g", after=GroupRecord())])
+        await world.until(lambda: bool(world.cluster.groups.values()))
+        world.accept({}, {}, groups=[GroupChange(id="/g", before=GroupRecord())])
+        for _ in range(60):
+            world.accept({}, {})
+        await world.until(lambda: len(world.open) == 1)
+        await world.clock.advance(3700)
+    assert {1, 2} <= {c.sequence for c in world.cluster.changes.values()}
+    assert 3 not in {c.sequence for c in world.cluster.changes.values()}
+    assert not world.cluster.groups.values()
 
 
 async def test_a_replica_that_leads_no_more_writes_nothing(world: World) -> None:

@@ -17,7 +17,7 @@ from gateway.rollouts.changes import encode_changes, open_changes
 from gateway.rollouts.instances import Instances
 from gateway.rollouts.plan import plan
 from gateway.rollouts.runner import Runner
-from translators.kubernetes.objects import GROUP, AppChange, AppRecord, Pod
+from translators.kubernetes.objects import GROUP, AppChange, AppRecord, GroupChange, Pod
 from translators.kubernetes.platform import Platform
 
 KILL = f"{GROUP}/kill"
@@ -71,15 +71,15 @@ class World:
         *,
         cancels: Sequence[str] = (),
         kill: Sequence[str] = (),
+        groups: Sequence[GroupChange] = (),
     ) -> str:
         """What the engine does with a request: one object. Its id is returned."""
         self._changes += 1
         deployment_id = f"d{self._changes}"
         edits = [AppChange(id=i, before=before.get(i), after=after.get(i)) for i in {**before, **after}]
         steps = [{"actions": [{"action": a.action, "app": a.app} for a in s.actions]} for s in plan(before, after)]
-        self.put_change(
-            {"id": deployment_id, "apps": encode_changes(edits), "steps": steps, "cancels": cancels, "kill": kill}
-        )
+        spec = {"id": deployment_id, "apps": encode_changes(edits), "groups": encode_changes(groups), "steps": steps}
+        self.put_change({**spec, "cancels": cancels, "kill": kill})
         return deployment_id
 
     def put_change(self, spec: Mapping[str, Any], name: str = "") -> None:
@@ -202,6 +202,7 @@ class World:
                 (a.spec.id, a.spec.sequence, a.spec.record.version, tuple(a.spec.versions))
                 for a in self.cluster.apps.values()
             ),
+            "groups": sorted((g.spec.id, g.spec.sequence, repr(g.spec.record)) for g in self.cluster.groups.values()),
             "deployments": sorted((d.metadata.name, d.spec.replicas) for d in self.cluster.deployments.values()),
             "pods": sorted(Counter(_config(p) for p in self.cluster.pods.values()).items()),
             "changes": sorted(

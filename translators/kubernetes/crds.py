@@ -61,9 +61,13 @@ _GROUP = _object(
     {
         "id": _said(_TEXT, "The id of the group, e.g. /prod."),
         "sequence": _said(_NUMBER, "The number of the change that wrote this record."),
-        "version": _said(_TEXT, "When the group last changed."),
-        "dependencies": _list(_TEXT, "Ids of apps and groups that must run first."),
-        "enforceRole": _said(_FLAG, "Whether apps in the group must use its role."),
+        "record": _object(
+            {
+                "dependencies": _list(_TEXT, "Ids of apps and groups that must run first."),
+                "enforceRole": _said(_FLAG, "Whether apps in the group must use its role."),
+            },
+            "What the group has beyond what is in it.",
+        ),
     }
 )
 
@@ -75,6 +79,7 @@ _CHANGE = _object(
         "version": _said(_TEXT, "The version that the change gives to what it touches."),
         "force": _said(_FLAG, "Whether the change ended others that were in its way."),
         "apps": _said(_TEXT, "JSON text of what the change does to each app: before and after."),
+        "groups": _said(_TEXT, "JSON text of what the change does to each group: before and after."),
         "steps": _list(_STEP, "What is to be done, in order."),
         "cancels": _list(_TEXT, "Ids of the deployments that this change ends."),
         "kill": _list(_TEXT, "Uids of the pods that were named to be killed."),

@@ -15,6 +15,7 @@ __all__ = [
     "app_object_name",
     "config_hash",
     "deployment_name",
+    "group_object_name",
     "id_hash",
     "instance_id",
     "revision_name",
@@ -52,6 +53,11 @@ def config_hash(config_version: str) -> str:
 def app_object_name(app_id: str) -> str:
     """Of the MarathonApp: at most 46 characters."""
     return f"{_slug(app_id, _SLUG_LENGTH)}-{id_hash(app_id)}"
+
+
+def group_object_name(group_id: str) -> str:
+    """Of the MarathonGroup: at most 46 characters."""
+    return f"{_slug(group_id, _SLUG_LENGTH) or 'root'}-{id_hash(group_id)}"
 
 
 def deployment_name(app_id: str, config_version: str) -> str:

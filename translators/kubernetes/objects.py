@@ -7,6 +7,7 @@ refuses an object for what it does not know.
 The custom resources of group `marathon-gateway.io/v1`:
 
     MarathonApp         the current definition of one app, as JSON text, with its version
+    MarathonGroup       what one group has beyond the apps in it
     MarathonDeployment  one accepted change; its name is the next number of the change log (`change-0000000042`)
 """
 
@@ -34,11 +35,15 @@ __all__ = [
     "DeploymentStatus",
     "EnvVar",
     "Event",
+    "GroupChange",
+    "GroupRecord",
+    "GroupSpec",
     "Lease",
     "LeaseSpec",
     "ListMeta",
     "MarathonApp",
     "MarathonDeployment",
+    "MarathonGroup",
     "Meta",
     "Node",
     "ObjectReference",
@@ -302,6 +307,26 @@ class MarathonApp(_Struct, frozen=True):
     status: AppStatus = AppStatus()
 
 
+class GroupRecord(_Struct, frozen=True):
+    """What a group has beyond what is in it. `dependencies` are absolute ids; `enforceRole` is that of top-level groups."""
+
+    dependencies: list[str] = []
+    enforceRole: bool = False
+
+
+class GroupSpec(_Struct, frozen=True):
+    """`spec` of a MarathonGroup; `sequence` as in AppSpec."""
+
+    id: str = ""
+    sequence: int = 0
+    record: GroupRecord = GroupRecord()
+
+
+class MarathonGroup(_Struct, frozen=True):
+    metadata: Meta = Meta()
+    spec: GroupSpec = GroupSpec()
+
+
 class StepAction(_Struct, frozen=True):
     """`action` is one of StartApplication, ScaleApplication, StopApplication, RestartApplication."""
 
@@ -321,21 +346,32 @@ class AppChange(_Struct, frozen=True):
     after: AppRecord | None = None
 
 
+class GroupChange(_Struct, frozen=True):
+    """What one change does to one group, as AppChange."""
+
+    id: str
+    before: GroupRecord | None = None
+    after: GroupRecord | None = None
+
+
 class ChangeSpec(_Struct, frozen=True):
     """`spec` of a MarathonDeployment: one accepted change, complete and immutable.
 
-    `apps` is JSON text of a list of AppChange (the definitions make it large; text keeps them as they are).
+    `apps` is JSON text of a list of AppChange (the definitions make it large; text keeps them as they are), `groups` of
+    a list of GroupChange.
     `cancels` are the ids of the deployments that this change ends (a forced change, or DELETE /v2/deployments/{id});
     a change with `cancels` and no `steps` is a plain cancellation and is itself not listed as a deployment.
     `kill` are the uids of the pods that a kill-and-scale named.
     `origin` tells the event stream where the change came from: `uri` and `clientIp` of the request, `groupId` of
-    `group_change_success`, and `apiPost` (the app id) where Marathon publishes an `api_post_event`.
+    `group_change_success`, and `apiPost` (the app id) where Marathon publishes an `api_post_event`; nothing is told of a
+    `quiet` change.
     """
 
     id: str = ""
     version: str = ""
     force: bool = False
     apps: str = "[]"
+    groups: str = "[]"
     steps: list[Step] = []
     cancels: list[str] = []
     kill: list[str] = []

@@ -1,6 +1,6 @@
 """What the rules for definitions depend on beyond the definition: the settings that Marathon has as flags."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 __all__ = ["Rules"]
 
@@ -17,6 +17,10 @@ class Rules:
     local_port_min: int = 10000
     local_port_max: int = 20000
     max_instances: int = 10_000
+
+    def enforcing(self, top_group: str) -> "Rules":
+        """For apps of a top-level group with `enforceRole`: its name is the role, and there is no other."""
+        return replace(self, mesos_role=top_group.strip("/"))
 
     def enabled(self, feature: str) -> bool:
         return feature in self.enabled_features

@@ -24,7 +24,7 @@ from translators.marathon.readers import (
     string,
 )
 
-__all__ = ["APP", "APP_FIELDS", "DEFAULT_MAPPING", "DEFAULT_PORT_DEFINITION"]
+__all__ = ["APP", "APP_FIELDS", "DEFAULT_MAPPING", "DEFAULT_PORT_DEFINITION", "GROUP", "GROUP_PATCH"]
 
 _NAME = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?")
 _NETWORK_NAME = re.compile(r"[a-z0-9](?:[-a-z0-9_]*[a-z0-9])?")
@@ -391,3 +391,20 @@ APP_FIELDS = (
 
 APP = record(*APP_FIELDS)
 """An app as it is created: `id` is required."""
+
+
+def _anything(value: Any, path: str, errors: Errors) -> Any:
+    return value
+
+
+# A group without what is in it: the apps and the subgroups are read one by one.
+GROUP = record(
+    _optional("id", string(pattern=ID_PATTERN)),
+    _optional("apps", array(_anything)),
+    _optional("groups", array(_anything)),
+    _optional("dependencies", array(_text, unique=True)),
+    _optional("scaleBy", number(0)),
+    _optional("version", _moment),
+    _optional("enforceRole", boolean),
+)
+GROUP_PATCH = record(_optional("enforceRole", boolean))

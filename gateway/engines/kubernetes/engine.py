@@ -1,22 +1,23 @@
 """The Engine that keeps apps on Kubernetes: reads from the folded root and the pods, writes through the change log."""
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol
 
 from gateway.clock import Clock
-from gateway.engines.engine import Accepted, App, DeploymentView, Origin, QueueItem
+from gateway.engines.engine import Accepted, App, DeploymentView, Origin, QueueItem, Tree
 from gateway.engines.errors import (
     AppExists,
     EngineUnavailable,
     UnknownApp,
     UnknownDeployment,
+    UnknownGroup,
     UnknownVersion,
 )
-from gateway.engines.kubernetes.groups import GroupUpdate, below, read_group, scaled
-from gateway.engines.kubernetes.groups import exists as group_exists
-from gateway.engines.kubernetes.groups import wanted as wanted_apps
+from gateway.engines.kubernetes.edits import Edits, Target
+from gateway.engines.kubernetes.group_edits import deleted
+from gateway.engines.kubernetes.groups import is_top, read_patch
 from gateway.engines.kubernetes.queue import held, queue_item
 from gateway.engines.kubernetes.root import Root, app_of
 from gateway.engines.kubernetes.writer import Edit, Refusals, Wanted, Writer
@@ -27,23 +28,19 @@ from gateway.rollouts.changes import listed, locked_by, open_changes, readable_c
 from gateway.rollouts.instances import Instances
 from translators.kubernetes.instances import Instance, TaskFailure
 from translators.kubernetes.names import app_object_name, revision_name
-from translators.kubernetes.objects import GROUP, AppRecord, MarathonDeployment, Pod, Step
+from translators.kubernetes.objects import GROUP, AppRecord, GroupRecord, MarathonDeployment, Pod, Step
 from translators.kubernetes.platform import Platform
-from translators.kubernetes.support import refusals, warnings
+from translators.kubernetes.support import warnings
 from translators.marathon import (
     AppUpdate,
     Rules,
-    assign_service_ports,
     config_differs,
     read_app,
     read_app_list_update,
     read_app_update,
-    replace_app,
-    service_ports,
-    update_app,
-    validate_root,
 )
 from translators.marathon.errors import BadRequest, Detail, InvalidDefinition
+from translators.marathon.paths import absolute_id
 
 __all__ = ["KubernetesEngine", "Leadership"]
 
@@ -58,14 +55,6 @@ class Leadership(Protocol):
     def leader(self) -> str | None: ...
 
     async def abdicate(self) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class _Target:
-    """An app that a list update names, with what the update says of it."""
-
-    app_id: str
-    update: AppUpdate
 
 
 class KubernetesEngine:
@@ -90,6 +79,7 @@ class KubernetesEngine:
         self._clock = clock
         self._leadership = leadership
         self._root = Root(cluster)
+        self._edits = Edits(self._root, rules=rules, platform=platform)
         self._writer = Writer(
             cluster,
             self._root,
@@ -178,6 +168,22 @@ class KubernetesEngine:
             record = await self._revision(app_id, version)
         return app_of(app_id, record)
 
+    def tree(self) -> Tree:
+        self._require_sync()
+        return self._root.tree()
+
+    def has_group(self, group_id: str) -> bool:
+        self._require_sync()
+        return self._root.has_group(group_id)
+
+    def group_versions(self, group_id: str) -> Sequence[str]:
+        self._require_sync()
+        return self._root.group_versions(group_id)
+
+    def tree_at(self, version: str) -> Tree | None:
+        self._require_sync()
+        return self._root.tree_at(version)
+
     def leader(self) -> str | None:
         return self._leadership.leader()
 
@@ -188,13 +194,13 @@ class KubernetesEngine:
 
     async def create_app(self, source: object, *, force: bool, origin: Origin) -> Accepted:
         self._require_sync()
-        definition = read_app(source, rules=self._rules)
+        definition = read_app(source, rules=self._edits.rules_of(_written_id(source)))
         app_id = str(definition["id"])
 
         def edit() -> Edit:
             if app_id in self._root.apps:
                 raise AppExists(app_id)
-            return self._wanted({app_id: definition}, created=True)
+            return self._edits.wanted({app_id: definition}, created=True)
 
         accepted = await self._writer.change(edit, force=force, origin=_origin(origin, app_id))
         app = App(app_id, definition, accepted.version, accepted.version, accepted.version)
@@ -205,25 +211,27 @@ class KubernetesEngine:
     ) -> Accepted:
         self._require_sync()
         if app_id not in self._root.apps:
-            read_app(source, rules=self._rules, app_id=app_id)  # a missing app is first read as a new one
+            read_app(
+                source, rules=self._edits.rules_of(app_id), app_id=app_id
+            )  # a missing app is first read as a new one
             if not create:
                 raise UnknownApp(app_id)
         update = read_app_update(source, rules=self._rules, app_id=app_id)
-        target = await self._with_version(_Target(app_id, update))
+        target = await self._with_version(Target(app_id, update))
         return await self._writer.change(
-            lambda: self._update([target], partial=partial), force=force, origin=_origin(origin, app_id)
+            lambda: self._edits.update([target], partial=partial), force=force, origin=_origin(origin, app_id)
         )
 
     async def update_apps(self, sources: object, *, force: bool, partial: bool, create: bool) -> Accepted:
         self._require_sync()
         updates = read_app_list_update(sources, rules=self._rules)
-        targets = [await self._with_version(_Target(update.id, update)) for update in updates]
+        targets = [await self._with_version(Target(update.id, update)) for update in updates]
 
         def edit() -> Edit:
             for target in targets:
                 if not create and target.app_id not in self._root.apps:
                     raise UnknownApp(target.app_id)
-            return self._update(targets, partial=partial)
+            return self._edits.update(targets, partial=partial)
 
         return await self._writer.change(edit, force=force, origin={"groupId": "/"})
 
@@ -238,37 +246,49 @@ class KubernetesEngine:
 
     async def create_group(self, group_id: str, source: object, *, force: bool) -> tuple[Accepted, str]:
         self._require_sync()
-        update = read_group(source, base=group_id, rules=self._rules)
+        body = self._edits.read_group(group_id, source)
 
         def edit() -> Edit:
-            if update.id in self._root.apps:
-                raise BadRequest(f"An app with the path {update.id} already exists.", 409)
-            if group_exists(self._root.apps.values(), update.id):
-                raise BadRequest(f"Group {update.id} is already created. Use PUT to change this group.", 409)
-            if not update.apps:
-                text = "a group without apps is not supported by this platform yet"
-                raise InvalidDefinition([Detail("/apps", (text,))])
-            return self._wanted(dict(update.apps), created=True)
+            if body.id in self._root.apps:
+                raise BadRequest(f"An app with the path {body.id} already exists.", 409)
+            if self.has_group(body.id):
+                raise BadRequest(f"Group {body.id} is already created. Use PUT to change this group.", 409)
+            return self._edits.group(body)
 
-        accepted = await self._writer.change(edit, force=force, origin={"groupId": update.id})
-        return accepted, update.id
+        accepted = await self._writer.change(edit, force=force, origin={"groupId": _parent(body.id)})
+        return accepted, body.id
 
     async def update_group(self, group_id: str, source: object, *, force: bool) -> Accepted:
         self._require_sync()
-        update = read_group(source, base=group_id, rules=self._rules)
-        then = await self._group_at(update) if update.version else None
+        body = self._edits.read_group(group_id, source)
         return await self._writer.change(
-            lambda: self._group_edit(update, then), force=force, origin={"groupId": update.id}
+            lambda: self._edits.group(body), force=force, origin={"groupId": _parent(body.id)}
         )
 
     def plan_group(self, group_id: str, source: object) -> Sequence[Step]:
         self._require_sync()
-        return self._writer.steps(self._group_edit(read_group(source, base=group_id, rules=self._rules), None))
+        return self._writer.steps(self._edits.group(self._edits.read_group(group_id, source)))
+
+    async def patch_group(self, group_id: str, source: object) -> None:
+        self._require_sync()
+        enforce = read_patch(source)
+        if not self.has_group(group_id):
+            raise UnknownGroup(group_id)
+        if not is_top(group_id):
+            raise InvalidDefinition([Detail("/", ("Path needs to be top-level",))])
+        if enforce is None or enforce == self._root.groups.get(group_id, GroupRecord()).enforceRole:
+            return
+
+        def edit() -> Edit:
+            before = self._root.groups.get(group_id, GroupRecord())
+            return Edit(groups={group_id: GroupRecord(dependencies=before.dependencies, enforceRole=enforce)})
+
+        await self._writer.change(edit, force=False, origin={"quiet": "true"})
 
     async def delete_group(self, group_id: str, *, force: bool) -> Accepted:
         self._require_sync()
         return await self._writer.change(
-            lambda: Edit({app.id: None for app in below(self._root.apps.values(), group_id)}),
+            lambda: self._edits.goal(deleted(group_id, self._root.tree())),
             force=force,
             origin={"groupId": _parent(group_id)},
         )
@@ -298,7 +318,7 @@ class KubernetesEngine:
             change = next((c for c in self._listed() if c.spec.id == deployment_id), None)
             if change is None:
                 raise UnknownDeployment(deployment_id)
-            return Edit(cancels=[deployment_id]) if force else self._rollback(change)
+            return Edit(cancels=[deployment_id]) if force else self._edits.rollback(change)
 
         accepted = await self._writer.change(edit, force=True, origin={"groupId": "/"})
         return None if force else accepted
@@ -327,81 +347,12 @@ class KubernetesEngine:
     def _listed(self) -> list[MarathonDeployment]:
         return listed(open_changes(self._cluster.changes))
 
-    def _checked(self, definition: dict[str, Any], *, taken: Collection[int] = ()) -> Mapping[str, Any]:
-        """The definition with its service ports, if this platform can honour it."""
-        details = refusals(definition, self._platform)
-        if details:
-            raise InvalidDefinition(details)
-        app_id = definition["id"]
-        before = self._root.apps.get(app_id)
-        used = {p for app in self._root.apps.values() if app.id != app_id for p in service_ports(app.definition)}
-        return assign_service_ports(
-            definition, used | set(taken), rules=self._rules, before=before.definition if before else None
-        )
-
-    def _update(self, targets: Sequence[_Target], *, partial: bool) -> Edit:
-        wanted: dict[str, dict[str, Any] | None] = {}
-        for target in targets:
-            app = self._root.apps.get(target.app_id)
-            merge = update_app if partial or app is None else replace_app
-            wanted[target.app_id] = merge(app.definition if app else None, target.update, rules=self._rules)
-        return self._wanted(wanted, created=any(target.app_id not in self._root.apps for target in targets))
-
-    def _wanted(self, definitions: Mapping[str, dict[str, Any] | None], *, created: bool = False) -> Edit:
-        """Checks several apps together: none takes a service port that another has or gets."""
-        wanted: dict[str, Wanted | None] = {}
-        taken: set[int] = set()
-        for app_id, definition in definitions.items():
-            if definition is None:
-                wanted[app_id] = None
-                continue
-            checked = self._checked(definition, taken=taken)
-            taken.update(service_ports(checked))
-            wanted[app_id] = Wanted(checked)
-        touched = {app_id: found.definition for app_id, found in wanted.items() if found}
-        others = {app.id: app.definition for app in self._root.apps.values() if app.id not in wanted}
-        validate_root({**others, **touched}, touched)
-        return Edit(wanted, created=created)
-
-    def _group_edit(self, update: GroupUpdate, then: Mapping[str, dict[str, Any] | None] | None) -> Edit:
-        apps = self._root.apps.values()
-        if then is not None:
-            return self._wanted(then)
-        if update.scale_by is not None:
-            return self._wanted(scaled(apps, update.id, update.scale_by, limit=self._rules.max_instances))
-        return self._wanted(wanted_apps(update, apps))
-
-    async def _group_at(self, update: GroupUpdate) -> Mapping[str, dict[str, Any] | None]:
-        """The apps below as they were then. Raises BadRequest (422) for a version that no app of the group has had."""
-        wanted = str(update.version)
-        found: dict[str, dict[str, Any] | None] = {}
-        known = False
-        for app in below(self._root.apps.values(), update.id):
-            versions = [version for version in self.versions(app.id) if version <= wanted]
-            known = known or wanted in versions
-            then = await self.app_at(app.id, max(versions)) if versions else None
-            found[app.id] = dict(then.definition) if then else None
-        if not known:
-            raise BadRequest(f"Group {update.id} not available in version {wanted}", 422)
-        return found
-
-    async def _with_version(self, target: _Target) -> _Target:
+    async def _with_version(self, target: Target) -> Target:
         """`{"version": …}` means: the definition the app had then."""
         if target.update.version is None:
             return target
         app = await self.app_at(target.app_id, target.update.version)
         return replace(target, update=AppUpdate(target.app_id, dict(app.definition), dict(app.definition)))
-
-    def _rollback(self, change: MarathonDeployment) -> Edit:
-        """The reverse of what `change` did, on what is there now. Earlier configurations come back as they were."""
-        wanted: dict[str, Wanted | None] = {}
-        for edit in readable_changes(change):
-            if edit.before is None:
-                wanted[edit.id] = None
-                continue
-            app = app_of(edit.id, edit.before)
-            wanted[edit.id] = Wanted(app.definition, config_version=app.last_config_change_at)
-        return Edit(wanted, cancels=[change.spec.id])
 
     async def _kill_and_scale(self, instances: Sequence[Instance], group_of: str, *, force: bool) -> Accepted:
         def edit() -> Edit:
@@ -430,13 +381,11 @@ class KubernetesEngine:
             raise EngineUnavailable(f"Task {instance.task_id} could not be killed: {error.message}") from error
 
     def _logged(self, app_id: str) -> dict[str, AppRecord]:
-        """The versions of an app that are in the change log: its youth, before the runner has stored it."""
-        stored = self._root.stored(app_id)
-        since = stored.spec.versions[0] if stored and stored.spec.versions else ""
+        """The versions of an app that are in the change log: those before a deletion, and those not stored yet."""
         found = {}
         for change in self._cluster.changes.values():
             for edit in readable_changes(change):
-                if edit.id == app_id and edit.after and edit.after.version >= since:
+                if edit.id == app_id and edit.after:
                     found[edit.after.version] = edit.after
         return found
 
@@ -486,3 +435,8 @@ def _origin(origin: Origin, app_id: str) -> dict[str, str]:
 
 def _parent(app_id: str) -> str:
     return app_id.rpartition("/")[0] or "/"
+
+
+def _written_id(source: object) -> str:
+    written = source.get("id") if isinstance(source, dict) else None
+    return absolute_id(written) if isinstance(written, str) else "/"

@@ -19,13 +19,24 @@ import msgspec
 from gateway.clock import Clock, timestamp
 from gateway.engines.engine import Accepted, App
 from gateway.engines.errors import AppLocked, EngineUnavailable, TooManyDeployments
+from gateway.engines.kubernetes.group_records import ancestors
 from gateway.engines.kubernetes.root import Root
 from gateway.kubernetes.cluster import Cluster
 from gateway.kubernetes.errors import AlreadyExists, Invalid, KubernetesError
 from gateway.kubernetes.resources import CHANGES
 from gateway.rollouts.changes import encode_changes, locked_by, open_changes
 from gateway.rollouts.plan import plan
-from translators.kubernetes.objects import GROUP, VERSION, AppChange, AppRecord, ChangeSpec, MarathonDeployment, Step
+from translators.kubernetes.objects import (
+    GROUP,
+    VERSION,
+    AppChange,
+    AppRecord,
+    ChangeSpec,
+    GroupChange,
+    GroupRecord,
+    MarathonDeployment,
+    Step,
+)
 from translators.marathon.errors import BadRequest
 
 __all__ = ["Edit", "Refusals", "Wanted", "Writer"]
@@ -38,6 +49,7 @@ _LOCKED = (
     "View details at '/v2/deployments/<DEPLOYMENT_ID>'."
 )
 _MAX_CHANGE_BYTES = 1_400_000  # etcd takes 1.5 MiB in one request, beyond which the API server answers a bare 500
+_OLD_CRDS = "the custom resource definitions are of an older version, apply the output of `mgw manifests`"
 
 log = logging.getLogger(__name__)
 
@@ -57,9 +69,10 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """What a request wants of the apps: None removes one. `kill` are pod uids that a scale-down shall take."""
+    """What a request wants of the apps and groups: None removes one. `kill` are pod uids that a scale-down shall take."""
 
     apps: Mapping[str, Wanted | None] = field(default_factory=dict)
+    groups: Mapping[str, GroupRecord | None] = field(default_factory=dict)
     cancels: Sequence[str] = ()
     kill: Sequence[str] = ()
     created: bool = False
@@ -104,7 +117,7 @@ class Writer:
                 sequence = self._root.highest_sequence + 1
                 spec = self._spec(wanted, force=force, origin=origin)
                 try:
-                    await self._cluster.create(CHANGES, _object(sequence, spec))
+                    made = await self._cluster.create(CHANGES, _object(sequence, spec))
                 except AlreadyExists:
                     await self._catch_up(sequence)
                     continue
@@ -112,6 +125,8 @@ class Writer:
                     raise BadRequest(f"The change was refused by the cluster: {error.message}", 422) from error
                 except KubernetesError as error:
                     raise EngineUnavailable(f"The change could not be stored: {error.message}") from error
+                if made.spec.groups != spec.groups:
+                    log.error("%s: what it does to groups was not kept: %s", made.metadata.name, _OLD_CRDS)
                 return Accepted(spec.id, spec.version, created=wanted.created)
         raise EngineUnavailable(f"{_ATTEMPTS} other changes were faster. Try again.")
 
@@ -129,23 +144,37 @@ class Writer:
 
     def steps(self, edit: Edit) -> tuple[Step, ...]:
         """What the edit would do, without doing it."""
-        return self._steps(self._app_changes(edit, self._next_version(edit)))
+        return self._steps(self._app_changes(edit, self._next_version()), self._group_changes(edit))
 
     def _app_changes(self, edit: Edit, version: str) -> list[AppChange]:
         changes = [self._app_change(app_id, wanted, version) for app_id, wanted in edit.apps.items()]
         return [change for change in changes if change.before != change.after]
 
-    def _steps(self, changes: Sequence[AppChange]) -> tuple[Step, ...]:
+    def _group_changes(self, edit: Edit) -> list[GroupChange]:
+        """Groups that anything is put into or taken out of get a record: they stay when they are empty."""
+        known = self._root.groups
+        wanted: dict[str, GroupRecord | None] = dict(edit.groups)
+        made = (group for group, record in edit.groups.items() if record is not None)
+        for group in dict.fromkeys(group for item in (*edit.apps, *made) for group in ancestors(item)):
+            if group not in known:
+                wanted.setdefault(group, GroupRecord())
+        changes = [GroupChange(id=group, before=known.get(group), after=record) for group, record in wanted.items()]
+        return [change for change in changes if change.before != change.after]
+
+    def _steps(self, changes: Sequence[AppChange], groups: Sequence[GroupChange]) -> tuple[Step, ...]:
+        records = {**self._root.groups, **{change.id: change.after for change in groups}}
         return plan(
             {c.id: c.before for c in changes if c.before},
             {c.id: c.after for c in changes if c.after},
             others=self._root.records,
+            groups={group: record.dependencies for group, record in records.items() if record and record.dependencies},
         )
 
     def _spec(self, edit: Edit, *, force: bool, origin: Mapping[str, str]) -> ChangeSpec:
-        version = self._next_version(edit)
+        version = self._next_version()
         changes = self._app_changes(edit, version)
-        steps = self._steps(changes)
+        groups = self._group_changes(edit)
+        steps = self._steps(changes, groups)
         open_ = open_changes(self._cluster.changes)
         conflicts = [i for i in locked_by(open_, {c.id for c in changes}) if i not in edit.cancels]
         origin = {**origin, "groupId": origin.get("groupId", "/")}
@@ -160,6 +189,7 @@ class Writer:
             version=version,
             force=force,
             apps=encode_changes(changes),
+            groups=encode_changes(groups),
             steps=list(steps),
             cancels=[*edit.cancels, *conflicts],
             kill=list(edit.kill),
@@ -189,9 +219,9 @@ class Writer:
             return before
         return msgspec.structs.replace(new, lastConfigChangeAt=before.lastConfigChangeAt)
 
-    def _next_version(self, edit: Edit) -> str:
-        """Now, and later than every version the apps have had: versions of an app are never equal and only grow."""
-        newest = max((self._root.records[i].version for i in edit.apps if i in self._root.records), default="")
+    def _next_version(self) -> str:
+        """Now, and later than every version there was: versions are never equal and only grow."""
+        newest = self._root.version
         now = timestamp(self._clock.time())
         if now > newest:
             return now
@@ -208,9 +238,10 @@ class Writer:
 
 
 def _object(sequence: int, spec: ChangeSpec) -> Mapping[str, Any]:
-    if len(spec.apps) > _MAX_CHANGE_BYTES:
+    size = len(spec.apps) + len(spec.groups)
+    if size > _MAX_CHANGE_BYTES:
         raise BadRequest(
-            f"The change is too large for one object ({len(spec.apps)} of {_MAX_CHANGE_BYTES} bytes). Split it.", 413
+            f"The change is too large for one object ({size} of {_MAX_CHANGE_BYTES} bytes). Split it.", 413
         )
     change = MarathonDeployment(spec=spec)
     return {
