@@ -36,7 +36,7 @@ _BY_KIND = {"host", "slaveId", "ipAddresses", "frameworkId", "buildref", "leader
 _NUMBERS = {"http_port", "https_port", "ports", "port", "servicePort", "hostPort", "processed", "declined", "processedOffersCount",
             "unusedOffersCount"}  # fmt: skip
 _UNORDERED = {"constraints", "acceptedResourceRoles", "dependencies", "details", "errors", "affectedApps", "healthChecks", "apps",
-              "groups", "tasks", "features", "versions"}  # fmt: skip
+              "groups", "tasks", "features", "versions", "actions", "*"}  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -157,9 +157,18 @@ def _compare_lists(want: list[Any], got: list[Any], learned: dict[str, str], pat
 def _sortable(node: Any) -> str:
     if isinstance(node, str):
         return node if _MOMENT.fullmatch(node) else _volatile(node)
+    return _volatile(json.dumps(_canonical(node), sort_keys=True))
+
+
+def _canonical(node: Any, key: str = "") -> Any:
+    """Without what differs from run to run, and what has no order sorted."""
     if isinstance(node, dict):
-        node = {k: v for k, v in _deliberate(node).items() if k not in _BY_KIND | _NUMBERS}
-    return _volatile(json.dumps(node, sort_keys=True))
+        kept = {k: v for k, v in _deliberate(node).items() if k not in _BY_KIND | _NUMBERS}
+        return {k: _canonical(v, k) for k, v in kept.items()}
+    if isinstance(node, list):
+        items = [_canonical(item, key) for item in node]
+        return sorted(items, key=lambda item: json.dumps(item, sort_keys=True)) if key in _UNORDERED else items
+    return node
 
 
 def _volatile(text: str) -> str:
