@@ -84,10 +84,13 @@ def _action(app_id: str, before: AppRecord | None, after: AppRecord) -> StepActi
 
 def _dependencies(app_id: str, record: AppRecord, groups: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     """Those of the app, and those of every group that it is in."""
+    own = _definition(record.definition).get("dependencies", ())
+    if not groups:
+        return tuple(own)
     inherited = [
         name for group, names in groups.items() if app_id.startswith(group.rstrip("/") + "/") for name in names
     ]
-    return (*_definition(record.definition).get("dependencies", ()), *inherited)
+    return (*own, *inherited)
 
 
 @lru_cache(maxsize=20_000)

@@ -69,3 +69,9 @@ def test_levels_of_graphs_and_groups() -> None:
     assert found == {"d": 1, "e": 1, "c": 2, "b": 3, "a": 4}
     assert levels({"/g/x": [], "/g/y": ["/g/x"], "/z": ["/g"]}) == {"/g/x": 1, "/g/y": 2, "/z": 3}
     assert levels({"/a": ["/absent"]}) == {"/a": 1}
+
+
+def test_the_dependencies_of_a_group_order_all_that_is_in_it() -> None:
+    after = {app_id: record(1) for app_id in ("/p/web/deep/a", "/p/web/b", "/p/db/sql")}
+    groups = {"/p/web": ["/p/db"], "/p": ["/missing"]}
+    assert shown(plan({}, after, groups=groups))[1:] == [["Scale /p/db/sql"], ["Scale /p/web/deep/a", "Scale /p/web/b"]]

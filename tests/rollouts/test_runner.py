@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.kubernetes.errors import Invalid
+from gateway.kubernetes.errors import Conflict, Invalid
 from gateway.kubernetes.resources import DEPLOYMENTS, NODES, PODS
 from gateway.rollouts.runner import CANCELLED
 from tests.rollouts.world import KILL, World, record
@@ -320,6 +320,15 @@ async def test_a_change_that_removes_a_group_is_kept_while_an_older_one_is_open(
         await world.clock.advance(3700)
     assert {1, 2} <= {c.sequence for c in world.cluster.changes.values()}
     assert 3 not in {c.sequence for c in world.cluster.changes.values()}
+    assert not world.cluster.groups.values()
+
+
+async def test_a_group_that_a_later_change_removed_is_not_stored_by_a_slower_earlier_one(world: World) -> None:
+    world.accept({}, {"/a": V1}, groups=[GroupChange(id="/g", after=GroupRecord())])
+    world.accept({}, {}, groups=[GroupChange(id="/g", before=GroupRecord())])
+    world.cluster.fail_next(Conflict("the first has to try again", status=409))
+    async with world.runner():
+        await world.rest()
     assert not world.cluster.groups.values()
 
 
