@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.controlplane.cluster import ControlPlane
+from tests.controlplane.fixtures import required
 from tests.gateways import Gateway
 from tests.installations import Installation, installed
 from tests.outages.watching import web
@@ -22,6 +23,8 @@ APPS, CLIENTS, RUNNING_S = 1000, 8, 150
 @pytest.fixture
 def large(binaries: Path) -> Iterator[Installation]:
     """Controllers with raised limits: with the default ones a thousand Deployments take three minutes by themselves."""
+    if not required("thousand"):
+        pytest.skip("takes minutes: run it with MGW_TEST_REQUIRE=thousand")
     rates = ["--kube-api-qps=1000", "--kube-api-burst=2000"]
     syncs = ["--concurrent-deployment-syncs=20", "--concurrent-replicaset-syncs=20"]
     flags = {"kube-controller-manager": [*rates, *syncs], "kube-scheduler": rates}
