@@ -31,6 +31,7 @@ def apply(kube: Client, ns: Paths, wanted: dict[str, Any], **query: str) -> Any:
         "apply",
         fieldManager="kubectl",
         fieldValidation="Strict",
+        force="true",  # on a shared cluster somebody else may have applied the custom resources
         **query,
     )
     assert answer.status_code in (200, 201), answer.text

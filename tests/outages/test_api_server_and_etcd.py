@@ -11,7 +11,7 @@ from tests.installations import Installation
 from tests.outages.watching import Watcher, web
 from tests.processes import eventually
 
-pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(300)]
 
 NEVER = {"TASK_KILLED", "TASK_UNREACHABLE", "TASK_LOST", "TASK_FAILED", "TASK_GONE"}
 
@@ -22,11 +22,11 @@ def told_ends(stream: EventStream) -> set[str]:
 
 
 def accepted_again(gateway: Gateway, app_id: str, instances: int) -> None:
-    """Soon, a change is taken and carried out."""
+    """A change is taken and carried out, once the controllers have found the API server again: they too wait between tries."""
     change = {"instances": instances}
-    eventually(lambda: gateway.client.put(f"/v2/apps/{app_id}", json=change).status_code == 200, 30)
-    eventually(lambda: gateway.app(app_id)["tasksRunning"] == instances, 30)
-    gateway.settle(30)
+    eventually(lambda: gateway.client.put(f"/v2/apps/{app_id}", json=change).status_code == 200, 60)
+    eventually(lambda: gateway.app(app_id)["tasksRunning"] == instances, 90)
+    gateway.settle(60)
 
 
 def test_a_restarted_api_server_costs_no_app_no_task_and_no_false_event(
