@@ -152,4 +152,7 @@ class EventStream:
 
     def wait(self, there: Callable[["EventStream"], object], timeout_s: float = 30) -> None:
         """Until `there` holds of this stream. An event may come a moment after what it tells of is to be seen."""
-        eventually(lambda: there(self), timeout_s)
+        try:
+            eventually(lambda: there(self), timeout_s)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\ntold: {self.states()}\nstream ended: {self.ended.is_set()}") from None

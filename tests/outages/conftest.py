@@ -6,8 +6,16 @@ from pathlib import Path
 import pytest
 
 from tests.controlplane.cluster import ControlPlane
+from tests.controlplane.fixtures import required
 from tests.gateways import Gateway
 from tests.installations import Installation, installed
+
+
+@pytest.fixture(scope="session", autouse=True)
+def asked_for() -> None:
+    """They take five minutes and a machine of their own: beside other work real controllers come back late."""
+    if not required("outages"):
+        pytest.skip("outages of a real control plane: run tests/outages with MGW_TEST_REQUIRE='controlplane outages'")
 
 
 @pytest.fixture(scope="module")
