@@ -5,6 +5,7 @@ without a record of what was made, also by somebody else after a kill -9. Everyt
 """
 
 import fcntl
+import os
 import re
 import subprocess
 import tempfile
@@ -14,6 +15,7 @@ from pathlib import Path
 
 __all__ = [
     "API_ADDRESS",
+    "forbidden",
     "make_cgroups",
     "make_network",
     "members",
@@ -36,6 +38,20 @@ def _run(*command: str, check: bool = True) -> str:
     if check and done.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}: {done.stderr.strip()}")
     return done.stdout
+
+
+def forbidden() -> str:
+    """What a root without all its rights may not do here, "" if it may do all that a node needs. Tried, and undone."""
+    trial = "mount -t tmpfs none /mnt && ip link add trial type bridge && iptables -w 10 -t nat -S"
+    name = f"trial-{os.getpid()}"
+    try:
+        _run("unshare", "--mount", "--net", "sh", "-c", trial)
+        make_cgroups(name)
+    except (OSError, RuntimeError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    finally:
+        remove_cgroups(name)
+    return ""
 
 
 def make_network(bridge: str, api_port: int) -> str:

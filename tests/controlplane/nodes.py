@@ -37,6 +37,8 @@ def why_impossible() -> str:
         return "real nodes need root"
     if missing := [program for program in _PROGRAMS if not shutil.which(program)]:
         return f"real nodes need the Debian packages {' '.join(PACKAGES)}: {missing[0]} is missing"
+    if reason := machine.forbidden():
+        return f"real nodes need namespaces, bridges, mounts and cgroups, and this machine forbids some: {reason}"
     return ""
 
 
