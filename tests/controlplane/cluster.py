@@ -2,6 +2,7 @@
 
 import contextlib
 import secrets
+import shutil
 import signal
 import socket
 import ssl
@@ -16,6 +17,7 @@ import httpx
 import yaml
 
 from tests.controlplane import parts
+from tests.controlplane.guard import READY
 from tests.processes import eventually
 
 __all__ = ["ControlPlane"]
@@ -60,8 +62,12 @@ class ControlPlane:
 
     def __enter__(self) -> "ControlPlane":
         command = [sys.executable, "-m", "tests.controlplane.guard", str(self.home)]
-        self._guard = subprocess.Popen(command, stdin=subprocess.PIPE, cwd=_REPOSITORY, start_new_session=True)
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        self._guard = subprocess.Popen(command, **pipes, cwd=_REPOSITORY, start_new_session=True)
         try:
+            assert self._guard.stdout
+            if self._guard.stdout.readline().decode().strip() != READY:
+                raise RuntimeError("the guard that ends the control plane does not start, so none is started")
             self._prepare()
             self._start_all()
         except BaseException:
@@ -79,6 +85,9 @@ class ControlPlane:
             assert guard.stdin
             guard.stdin.close()
             guard.wait(60)
+            assert guard.stdout
+            guard.stdout.close()
+            shutil.rmtree(self.home, ignore_errors=True)  # of a guard that did not start
         for process in self._running.values():
             process.wait(10)
 

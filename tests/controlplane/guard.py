@@ -5,6 +5,7 @@ Then every process whose working directory is within the home directory is kille
 directories, unlike a list of ids, cannot be out of date or belong to somebody else by now.
 """
 
+import importlib
 import os
 import shutil
 import signal
@@ -12,7 +13,10 @@ import sys
 import time
 from pathlib import Path
 
-__all__ = ["living", "reap"]
+__all__ = ["READY", "living", "reap"]
+
+READY = "guarding"
+"""What it prints once it can do its work: before that nothing should be started."""
 
 _ENDED_WITHIN_S = 20
 
@@ -49,6 +53,8 @@ def reap(home: Path) -> None:
 
 def main() -> None:
     home = Path(sys.argv[1])
+    importlib.import_module("tests.controlplane.nodes")  # what it will need, while it is surely there
+    print(READY, flush=True)
     sys.stdin.buffer.read()
     reap(home)
 

@@ -65,6 +65,18 @@ def test_a_test_run_that_is_killed_leaves_nothing_behind(binaries: Path) -> None
     assert living(home) == []
 
 
+def test_none_is_started_without_the_guard_that_ends_it(
+    binaries: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.controlplane.cluster._REPOSITORY", tmp_path)  # where it finds no module of ours
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    control_plane = ControlPlane(binaries)
+    with pytest.raises(RuntimeError, match="guard"), control_plane:
+        pass
+    assert living(control_plane.home) == []
+    assert not control_plane.home.exists()
+
+
 def test_where_go_is_missing_one_line_says_so(tmp_path: Path) -> None:
     environment = {"HOME": str(tmp_path), "PATH": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-m", "tests.controlplane"]
