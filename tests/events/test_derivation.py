@@ -296,3 +296,12 @@ def test_an_app_that_is_gone_takes_its_checks_along() -> None:
     app = MarathonApp(spec=AppSpec(id="/a", sequence=1, record=record))
     assert [e.type for e in derive_app(app, None, "now")] == ["remove_health_check_event", "app_terminated_event"]
     assert derive_app(None, app, "now") == derive_app(app, app, "now") == []
+
+
+def test_a_good_end_is_told_with_its_words_seen_or_not() -> None:
+    words = "Command exited with status 0"
+    ends = [seen("Finished", end_message=words), seen("Running", 2, end_message=words)]  # the second was started again
+    for after in ends:
+        events = derive_instance(seen("Running"), after, None, sentenced=False, checks=[], now="now")
+        told = [event.data for event in events if event.data.get("taskStatus") == "TASK_FINISHED"]
+        assert [data["message"] for data in told] == [words]
